@@ -1,0 +1,142 @@
+# LLM-Sentinel. `make help` lists the targets. Only Go, git and make are needed
+# for build, run and test; other targets say what they need.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# One set of flags for ocb's sources, tests and lint, so that they share Go's
+# build cache. The tags are those of builder-config.yaml.
+export CGO_ENABLED ?= 0
+TAGS := remove_all_sd,enable_dns_sd,enable_kubernetes_sd
+export GOFLAGS := -trimpath -buildvcs=false -tags=$(TAGS)
+
+BIN := bin/otelcol-sentinel
+TOOLMOD := internal/tools/go.mod
+GO_FILES := $(shell find cmd exporter extension internal processor -name '*.go' -not -name '*_test.go' 2>/dev/null)
+PKGS := $(shell go list ./... 2>/dev/null | grep -v -e '/build$$' -e '/internal/e2e')
+CONFIG ?= collector-config.yaml
+SENTINEL_DATA ?= $(abspath ../shared/data)
+export SENTINEL_DATA
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+## ---- build and run
+
+build/main.go: builder-config.yaml $(TOOLMOD)
+	@echo "generating the collector's main package with ocb"
+	@mkdir -p build
+	@GOFLAGS=-buildvcs=false go tool -modfile=$(TOOLMOD) builder --config builder-config.yaml --skip-get-modules --skip-compilation 2> build/ocb.log || { cat build/ocb.log; exit 1; }
+	@touch build/main.go
+
+$(BIN): build/main.go go.mod go.sum $(GO_FILES)
+	@mkdir -p bin
+	@echo "compiling $(BIN) (a cold build takes 3 to 6 minutes on 2 cores)"
+	@go build -ldflags="-s -w" -o $@ ./build
+
+.PHONY: build
+build: $(BIN) ## build bin/otelcol-sentinel from builder-config.yaml
+
+bin/llmload: go.mod go.sum $(GO_FILES)
+	@mkdir -p bin
+	@go build -ldflags="-s -w" -o $@ ./cmd/llmload
+
+.PHONY: llmload
+llmload: bin/llmload ## build bin/llmload, the traffic generator
+
+.PHONY: run
+run: $(BIN) ## build if needed, then start the collector with collector-config.yaml
+	@scripts/run.sh $(BIN) $(CONFIG)
+
+.PHONY: demo
+demo: $(BIN) bin/llmload ## start the collector, send traffic with incidents, print what was found
+	@bin/llmload demo --collector $(BIN) --config collector-config.yaml $(ARGS)
+
+.PHONY: validate
+validate: $(BIN) ## check every example configuration with the built binary
+	@scripts/validate.sh $(BIN)
+
+## ---- tests
+
+.PHONY: test
+test: ## unit tests of every package (no server, no network)
+	@go test -timeout 10m $(PKGS) $(ARGS)
+
+.PHONY: test-race
+test-race: ## the same with the race detector (needs a C compiler)
+	@CGO_ENABLED=1 go test -race -timeout 15m $(PKGS) $(ARGS)
+
+.PHONY: smoke
+smoke: $(BIN) ## the built binary: configurations start, SIGTERM, kill -9
+	@go test -count=1 -timeout 10m ./internal/e2e/... -run '^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
+
+.PHONY: services
+services: ## get and start Kafka, RabbitMQ, Redis and InfluxDB on loopback
+	@scripts/services/services.sh up
+
+.PHONY: services-down
+services-down: ## stop what `make services` started
+	@scripts/services/services.sh down
+
+.PHONY: e2e
+e2e: $(BIN) bin/llmload services ## one run through examples/full-stack.yaml on the real servers
+	@eval "$$(scripts/services/services.sh env)" && \
+	  go test -count=1 -timeout 15m -v ./internal/e2e/... -run '^TestFullStack|^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
+
+.PHONY: integration
+integration: services ## the exporters' tests against the real servers
+	@eval "$$(scripts/services/services.sh env)" && \
+	  go test -count=1 -timeout 10m ./exporter/... $(ARGS)
+
+.PHONY: cover
+cover: ## test coverage, total and per package
+	@go test -timeout 10m -coverprofile=cover.out $(PKGS) >/dev/null && go tool cover -func=cover.out | tail -1
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 10s) each
+	@scripts/fuzz.sh $(or $(FUZZTIME),10s)
+
+## ---- benches
+
+.PHONY: bench
+bench: ## Go benchmarks of every package
+	@go test -run '^$$' -bench . -benchmem $(PKGS) $(ARGS)
+
+.PHONY: bench-pipeline
+bench-pipeline: $(BIN) ## CPU cost of the collector per million spans, with and without our components
+	@go run ./bench/pipeline -binary=$(abspath $(BIN)) $(ARGS)
+
+## ---- upkeep
+
+.tools/bin/golangci-lint: internal/tools/lint/go.mod
+	@mkdir -p .tools/bin
+	@echo "building golangci-lint (about 2 minutes, once)"
+	@cd internal/tools/lint && GOFLAGS=-buildvcs=false go build -o ../../../.tools/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: lint
+lint: .tools/bin/golangci-lint ## golangci-lint with the rules of .golangci.yml
+	@.tools/bin/golangci-lint run ./cmd/... ./exporter/... ./extension/... ./internal/... ./processor/... ./bench/...
+
+.PHONY: fmt
+fmt: .tools/bin/golangci-lint ## format all code
+	@.tools/bin/golangci-lint fmt ./cmd/... ./exporter/... ./extension/... ./internal/... ./processor/... ./bench/...
+
+.PHONY: generate
+generate: ## regenerate component metadata with mdatagen
+	@for d in processor/*/ exporter/*/ extension/*/; do \
+	  (cd $$d && GOFLAGS=-buildvcs=false go tool -modfile=../../$(TOOLMOD) mdatagen metadata.yaml) || exit 1; done
+
+.PHONY: generate-check
+generate-check: generate ## fail when generated files are out of date
+	@git diff --exit-code -- processor exporter extension
+
+.PHONY: tidy
+tidy: ## go mod tidy; -e because two test-only modules of contrib components cannot be downloaded
+	@scripts/tidy.sh
+
+.PHONY: clean
+clean: ## remove build output (not data)
+	@rm -rf bin build cover.out
