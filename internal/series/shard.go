@@ -1,0 +1,211 @@
+package series
+
+import "sync"
+
+const (
+	// slabSize entries are allocated together.
+	slabSize = 32
+	none     = int32(-1)
+)
+
+// entry is one series. Entries never move, so that a *V stays valid while its
+// shard is locked.
+type entry[V any] struct {
+	key        Key
+	hash       uint64
+	last       int64 // event time of the latest item, unix ns
+	prev, next int32 // LRU list: prev is more recent
+	parent     bool
+	value      V
+}
+
+// shard is a part of a table with its own lock, LRU list and index.
+type shard[V any] struct {
+	mu    sync.Mutex
+	opts  *Options[V]
+	count *counters
+
+	limit   int // entries at most
+	common  int // entries that ordinary series may use; the rest is for parents
+	parents int // parent entries held
+	used    int // entries held
+
+	slabs  [][]entry[V]
+	free   int32 // list of free slots, linked by next
+	newest int32
+	oldest int32
+	index  index
+
+	_ [64]byte // keeps the locks of neighbours on different cache lines
+}
+
+func (s *shard[V]) init(limit int, o *Options[V], c *counters) {
+	s.opts, s.count = o, c
+	s.limit = limit
+	s.common = limit - max(limit/16, min(1, limit-1))
+	s.free, s.newest, s.oldest = none, none, none
+}
+
+func (s *shard[V]) at(i int32) *entry[V] { return &s.slabs[i/slabSize][i%slabSize] }
+
+// get finds or creates the entry of k. It returns nil when k is not a parent
+// and no place can be made for it.
+func (s *shard[V]) get(h uint64, k *Key, now int64, parent bool) (e *entry[V], created bool) {
+	for p := s.index.start(h); ; p = s.index.next(p) {
+		slot, ok := s.index.at(p, h)
+		if !ok {
+			break
+		}
+		if slot == none {
+			continue
+		}
+		if e := s.at(slot); e.key == *k {
+			e.last = max(e.last, now)
+			s.touch(slot)
+			return e, false
+		}
+	}
+	if !s.makeRoom(now, parent) {
+		return nil, false
+	}
+	slot := s.take()
+	e = s.at(slot)
+	e.key = k.clone()
+	e.hash, e.last, e.parent = h, now, parent
+	if s.opts.Init != nil {
+		s.opts.Init(&e.value)
+	}
+	s.pushNewest(slot)
+	s.index.insert(h, slot)
+	s.used++
+	if parent {
+		s.parents++
+	}
+	s.count.series.Add(1)
+	s.count.created.Add(1)
+	return e, true
+}
+
+// makeRoom sees to it that one more entry fits.
+func (s *shard[V]) makeRoom(now int64, parent bool) bool {
+	if parent {
+		if s.used >= s.limit {
+			s.remove(s.oldest, Evicted)
+		}
+		return true
+	}
+	if s.used < s.limit && s.used-s.parents < s.common {
+		return true
+	}
+	if s.oldest == none {
+		return false
+	}
+	e := s.at(s.oldest)
+	switch idle := now - e.last; {
+	case s.opts.IdleTimeout > 0 && idle > int64(s.opts.IdleTimeout):
+		s.remove(s.oldest, Expired)
+	case s.opts.LiveFor < 0 || idle > int64(s.opts.LiveFor):
+		s.remove(s.oldest, Evicted)
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *shard[V]) expire(now int64, budget int) (removed int) {
+	if s.opts.IdleTimeout < 0 {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for removed < budget && s.oldest != none && now-s.at(s.oldest).last > int64(s.opts.IdleTimeout) {
+		s.remove(s.oldest, Expired)
+		removed++
+	}
+	return removed
+}
+
+func (s *shard[V]) each(f func(k Key, last int64, v *V) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := s.oldest; i != none; {
+		e := s.at(i)
+		i = e.prev
+		if !f(e.key, e.last, &e.value) {
+			return false
+		}
+	}
+	return true
+}
+
+// remove takes slot out and puts it on the free list, zeroed so that it keeps
+// nothing alive.
+func (s *shard[V]) remove(slot int32, why Reason) {
+	e := s.at(slot)
+	if s.opts.OnEvict != nil {
+		s.opts.OnEvict(e.key, &e.value, why)
+	}
+	s.unlink(slot)
+	s.index.remove(e.hash, slot)
+	s.used--
+	if e.parent {
+		s.parents--
+	}
+	*e = entry[V]{next: s.free}
+	s.free = slot
+	s.count.series.Add(-1)
+	if why == Expired {
+		s.count.expired.Add(1)
+	} else {
+		s.count.evicted.Add(1)
+	}
+}
+
+// take returns a zeroed slot.
+func (s *shard[V]) take() int32 {
+	if s.free == none {
+		base := int32(len(s.slabs) * slabSize)
+		slab := make([]entry[V], min(slabSize, s.limit-len(s.slabs)*slabSize))
+		s.slabs = append(s.slabs, slab)
+		for i := len(slab) - 1; i >= 0; i-- {
+			slab[i].next = s.free
+			s.free = base + int32(i)
+		}
+	}
+	slot := s.free
+	s.free = s.at(slot).next
+	return slot
+}
+
+func (s *shard[V]) touch(slot int32) {
+	if slot == s.newest {
+		return
+	}
+	s.unlink(slot)
+	s.pushNewest(slot)
+}
+
+func (s *shard[V]) pushNewest(slot int32) {
+	e := s.at(slot)
+	e.prev, e.next = none, s.newest
+	if s.newest != none {
+		s.at(s.newest).prev = slot
+	} else {
+		s.oldest = slot
+	}
+	s.newest = slot
+}
+
+func (s *shard[V]) unlink(slot int32) {
+	e := s.at(slot)
+	if e.prev != none {
+		s.at(e.prev).next = e.next
+	} else {
+		s.newest = e.next
+	}
+	if e.next != none {
+		s.at(e.next).prev = e.prev
+	} else {
+		s.oldest = e.prev
+	}
+}
