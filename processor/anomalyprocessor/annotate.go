@@ -1,0 +1,180 @@
+package anomalyprocessor
+
+import (
+	"context"
+	"math/bits"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/series"
+)
+
+// Keys of Context.Additional.
+const (
+	contextOnset        = "onset"
+	contextSide         = "side"
+	contextAlso         = "also"
+	contextOperation    = "operation"
+	contextProvider     = "provider"
+	contextRequestModel = "request_model"
+	contextFinishReason = "finish_reason"
+	contextBaseline     = "baseline"
+)
+
+// outcome says what the models found on one event, as sets of judges.
+type outcome struct {
+	seen, anomalous, alarms uint
+}
+
+func (o outcome) has(set uint, judge int) bool { return set>>judge&1 != 0 }
+
+// report turns the verdicts of the event into the anomalies to mark: the
+// strongest alarm of each type. It runs while ent is locked.
+func (b *batch) report(ctx context.Context, ent *entry, key *series.Key, o outcome) []anomaly.Anomaly {
+	b.counts.suppressed[suppressOngoing] += int64(bits.OnesCount(o.anomalous &^ o.alarms))
+	var strongest []int // judges, one for each type, in the order of the table
+	for i := range b.judges {
+		if !o.has(o.alarms, i) {
+			continue
+		}
+		if anomaly.Severity(b.verdicts[i].Severity) < b.cfg.MinSeverity {
+			b.counts.suppressed[suppressMinSeverity]++
+			continue
+		}
+		rival := -1
+		for n, k := range strongest {
+			if b.judges[k].metric.typ == b.judges[i].metric.typ {
+				rival = n
+			}
+		}
+		if rival < 0 {
+			strongest = append(strongest, i)
+			continue
+		}
+		b.counts.suppressed[suppressSameType]++
+		if stronger(&b.verdicts[i], &b.verdicts[strongest[rival]]) {
+			strongest[rival] = i
+		}
+	}
+	if len(strongest) == 0 {
+		return nil
+	}
+	found := make([]anomaly.Anomaly, 0, len(strongest))
+	for _, i := range strongest {
+		found = append(found, b.anomaly(key, i, o))
+		b.tel.detected(ctx, i, &b.verdicts[i])
+	}
+	if !b.event.SpanID.IsEmpty() {
+		if ent.marks == nil {
+			ent.marks = &marks{}
+		}
+		ent.marks.add(&b.event, found)
+	}
+	return found
+}
+
+func stronger(a, b *detect.Verdict) bool {
+	if a.Severity != b.Severity {
+		return a.Severity > b.Severity
+	}
+	return a.Score > b.Score
+}
+
+// anomaly describes the verdict of judge i. Nothing in it shares memory with
+// the telemetry.
+func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
+	ev, j, v := &b.event, &b.judges[i], &b.verdicts[i]
+	item := ev.ID.String()
+	model := strings.Clone(ev.Model())
+	onset := time.Unix(0, v.Onset).UTC()
+	a := anomaly.Anomaly{
+		ID:         anomaly.NewID(key.Service, model, j.metric.name, j.metric.typ, onset, item),
+		Time:       time.Unix(0, b.at).UTC(),
+		Severity:   anomaly.Severity(v.Severity),
+		Type:       j.metric.typ,
+		Service:    key.Service,
+		Model:      model,
+		Method:     j.methods[v.Findings[0].Detector],
+		Confidence: v.Confidence,
+		Details: anomaly.Details{
+			Metric: j.metric.name, Value: j.metric.value(ev), Baseline: v.Expected, Threshold: v.Limit,
+			DeviationSigma: v.Sigma, Methods: make([]anomaly.Method, 0, v.N), Additional: map[string]float64{"score": v.Score},
+		},
+		Context: anomaly.Context{
+			EventID: item, UserID: strings.Clone(ev.User), Region: strings.Clone(ev.Region),
+			TimeWindow:  "last_" + strconv.Itoa(b.cfg.Window) + "_samples",
+			SampleCount: v.Samples,
+			Additional:  map[string]string{contextOnset: onset.Format(time.RFC3339Nano), contextSide: side(v)},
+		},
+		RootCause:   b.rootCause(i, o),
+		Remediation: b.remediation(i, o),
+	}
+	for _, f := range v.Findings[:v.N] {
+		method := j.methods[f.Detector]
+		a.Details.Methods = append(a.Details.Methods, method)
+		a.Details.Additional[string(method)+".value"] = f.Value
+		a.Details.Additional[string(method)+".score"] = f.Score
+		for n, name := range j.model.ExtraNames(f.Detector) {
+			a.Details.Additional[string(method)+"."+name] = f.Extra[n]
+		}
+	}
+	if !ev.TraceID.IsEmpty() {
+		a.Context.TraceID = ev.TraceID.String()
+	}
+	if !ev.SpanID.IsEmpty() {
+		a.Context.SpanID = ev.SpanID.String()
+	}
+	if key.Model != ev.Model() {
+		a.Context.Additional[contextBaseline] = key.Service + ", all models"
+	}
+	b.contextFacts(&a, i, o)
+	return a
+}
+
+// contextFacts adds what is known about the call beside the judged value.
+func (b *batch) contextFacts(a *anomaly.Anomaly, i int, o outcome) {
+	ev := &b.event
+	facts := [...]struct{ key, value string }{
+		{contextOperation, ev.Operation},
+		{contextProvider, ev.Provider},
+		{contextFinishReason, ev.FinishReason},
+		{contextRequestModel, requestModel(ev)},
+	}
+	for _, f := range facts {
+		if f.value != "" {
+			a.Context.Additional[f.key] = strings.Clone(f.value)
+		}
+	}
+	var also []string
+	for k := range b.judges {
+		m := b.judges[k].metric
+		if k == i || !o.has(o.anomalous, k) || m.typ != a.Type {
+			continue
+		}
+		also = append(also, m.name)
+		a.Details.Additional[m.name+".value"] = m.value(ev)
+		a.Details.Additional[m.name+".baseline"] = b.verdicts[k].Expected
+	}
+	if len(also) > 0 {
+		a.Context.Additional[contextAlso] = strings.Join(also, ",")
+	}
+}
+
+// requestModel is the model that was asked for when another one answered.
+func requestModel(ev *genai.Event) string {
+	if ev.ResponseModel != "" && ev.RequestModel != ev.ResponseModel {
+		return ev.RequestModel
+	}
+	return ""
+}
+
+func side(v *detect.Verdict) string {
+	if v.Side < 0 {
+		return "below"
+	}
+	return "above"
+}

@@ -1,0 +1,162 @@
+package anomalyprocessor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/processor"
+	"go.uber.org/zap"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/series"
+)
+
+// sweepBudget bounds the series removed in one sweep; each removal holds the
+// lock of a shard for well under a microsecond.
+const sweepBudget = 10_000
+
+// engine is the detection of one component id. It is safe for concurrent use.
+//
+// State that changes with the data sits in the table, under the lock of a
+// shard; the other fields do not change after newEngine.
+type engine struct {
+	cfg       *Config
+	id        component.ID
+	log       *zap.Logger
+	tel       *telemetry
+	extractor *genai.Extractor
+	judges    []judge
+	table     *series.Table[entry]
+	batches   sync.Pool
+	// now is the clock of arrival: it bounds the future, ages idle series and
+	// times snapshots. Detection runs on event time.
+	now func() time.Time
+
+	// Set by start, cleared by shutdown.
+	snapshots *snapshots
+	cancel    context.CancelFunc
+	done      sync.WaitGroup
+}
+
+// judge is one metric that is judged.
+type judge struct {
+	metric  *metricRow
+	model   *detect.Model
+	methods []anomaly.Method
+}
+
+// entry is what is kept for one service and model.
+type entry struct {
+	// newest is the latest event time seen, unix ns; 0 before the first event.
+	newest int64
+	// states are the baselines in the order of engine.judges; nil until the
+	// series has a value for the metric.
+	states [len(metrics)]*detect.State
+	// marks are the last marks made, nil until there is one.
+	marks *marks
+}
+
+func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
+	extractor, err := genai.NewExtractor(genai.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("build the extractor of LLM events: %w", err)
+	}
+	table, err := newTable(cfg)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, table: table, now: time.Now}
+	for _, p := range cfg.plans() {
+		model, err := detect.NewModel(p.model)
+		if err != nil {
+			return nil, fmt.Errorf("build the model of %s: %w", p.metric.name, err)
+		}
+		j := judge{metric: p.metric, model: model}
+		for _, d := range p.model.Detectors {
+			j.methods = append(j.methods, anomaly.Method(d.Name))
+		}
+		e.judges = append(e.judges, j)
+	}
+	if e.tel, err = newTelemetry(set.TelemetrySettings, e.judges); err != nil {
+		return nil, err
+	}
+	e.batches.New = func() any { return &batch{engine: e} }
+	return e, nil
+}
+
+func newTable(cfg *Config) (*series.Table[entry], error) {
+	table, err := series.NewTable(series.Options[entry]{MaxSeries: cfg.MaxSeries, IdleTimeout: cfg.IdleTimeout, LiveFor: min(series.DefaultLiveFor, cfg.IdleTimeout)})
+	if err != nil {
+		return nil, fmt.Errorf("build the table of series: %w", err)
+	}
+	return table, nil
+}
+
+func (e *engine) start(ctx context.Context, host component.Host) error {
+	if e.cfg.Storage != nil {
+		client, err := storageClient(ctx, host, *e.cfg.Storage, e.id)
+		if err != nil {
+			return err
+		}
+		e.snapshots = &snapshots{engine: e, client: client}
+		e.snapshots.load(ctx)
+	}
+	if err := e.tel.observe(e); err != nil {
+		if e.snapshots != nil {
+			_ = e.snapshots.client.Close(ctx)
+		}
+		return err
+	}
+	background, cancel := context.WithCancel(context.Background())
+	e.cancel = cancel
+	e.done.Go(func() { e.maintain(background) })
+	return nil
+}
+
+// shutdown stops the background work and writes the last snapshot. No data
+// arrives any more: the collector stops what sends to a processor first.
+func (e *engine) shutdown(ctx context.Context) error {
+	if e.cancel == nil {
+		return nil
+	}
+	e.cancel()
+	e.cancel = nil
+	e.done.Wait()
+	e.tel.builder.Shutdown()
+	if e.snapshots == nil {
+		return nil
+	}
+	err := e.snapshots.save(ctx)
+	if cerr := e.snapshots.client.Close(ctx); cerr != nil && err == nil {
+		err = fmt.Errorf("close the storage: %w", cerr)
+	}
+	e.snapshots = nil
+	return err
+}
+
+// maintain forgets idle series and takes snapshots until ctx ends.
+func (e *engine) maintain(ctx context.Context) {
+	sweep := time.NewTicker(max(minIdleTimeout, min(time.Minute, e.cfg.IdleTimeout/8)))
+	defer sweep.Stop()
+	var snapshot <-chan time.Time
+	if e.snapshots != nil {
+		t := time.NewTicker(e.cfg.SnapshotInterval)
+		defer t.Stop()
+		snapshot = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sweep.C:
+			e.table.Sweep(e.now().UnixNano(), sweepBudget)
+		case <-snapshot:
+			_ = e.snapshots.save(ctx) // reported by save
+		}
+	}
+}

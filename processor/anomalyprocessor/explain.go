@@ -1,0 +1,137 @@
+package anomalyprocessor
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+)
+
+// rootCause states the facts behind the verdict of judge i: what was measured
+// and expected, who saw it, since when, and how the other metrics of the same
+// call look.
+func (b *batch) rootCause(i int, o outcome) string {
+	ev, j, v := &b.event, &b.judges[i], &b.verdicts[i]
+	x := j.metric.value(ev)
+	s := make([]byte, 0, 256)
+	s = append(s, j.metric.name...)
+	s = append(s, ' ')
+	s = appendNumber(s, x)
+	s = append(s, " is "...)
+	s = appendRatio(s, x, v)
+	s = append(s, " (limit "...)
+	s = appendNumber(s, v.Limit)
+	s = append(s, "), "...)
+	s = append(s, side(v)...)
+	s = append(s, "; seen by "...)
+	for n, f := range v.Findings[:v.N] {
+		if n > 0 {
+			s = append(s, ", "...)
+		}
+		s = append(s, j.methods[f.Detector]...)
+	}
+	s = append(s, "; since "...)
+	s = time.Unix(0, v.Onset).UTC().AppendFormat(s, time.RFC3339Nano)
+	for k := range b.judges {
+		if k == i || !o.has(o.anomalous, k) {
+			continue
+		}
+		m := b.judges[k].metric
+		s = append(s, "; same call: "...)
+		s = append(s, m.name...)
+		s = append(s, ' ')
+		s = appendNumber(s, m.value(ev))
+		s = append(s, " is "...)
+		s = appendRatio(s, m.value(ev), &b.verdicts[k])
+	}
+	if names := b.within(i, o); names != "" {
+		s = append(s, "; within limits: "...)
+		s = append(s, names...)
+	}
+	return string(s)
+}
+
+// within lists the metrics of the call that a baseline was there for and that
+// are as expected.
+func (b *batch) within(i int, o outcome) string {
+	var names []string
+	for k := range b.judges {
+		if k != i && b.normal(o, k) {
+			names = append(names, b.judges[k].metric.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// normal reports whether judge k found the call as expected, as against having
+// too few samples to tell.
+func (b *batch) normal(o outcome, k int) bool {
+	return o.has(o.seen, k) && !o.has(o.anomalous, k) && b.verdicts[k].Samples >= uint64(b.cfg.MinSamples) //nolint:gosec // validated
+}
+
+// appendRatio writes how x relates to the expected value.
+func appendRatio(s []byte, x float64, v *detect.Verdict) []byte {
+	if ratio := x / v.Expected; v.Expected > 0 && ratio > 0 && !math.IsInf(ratio, 0) {
+		s = appendNumber(s, ratio)
+		s = append(s, "x the expected "...)
+		return appendNumber(s, v.Expected)
+	}
+	s = appendNumber(s, x-v.Expected)
+	s = append(s, " off the expected "...)
+	return appendNumber(s, v.Expected)
+}
+
+// appendNumber writes x with three significant digits, or as a whole number
+// from 100 on, never in exponent form.
+func appendNumber(s []byte, x float64) []byte {
+	if math.Abs(x) >= 100 {
+		return strconv.AppendFloat(s, math.Round(x), 'f', -1, 64)
+	}
+	var buf [32]byte
+	r, err := strconv.ParseFloat(string(strconv.AppendFloat(buf[:0], x, 'g', 3, 64)), 64)
+	if err != nil {
+		r = x
+	}
+	return strconv.AppendFloat(s, r, 'f', -1, 64)
+}
+
+// remediation suggests where to look. A line is there only when the numbers
+// of this call support it.
+func (b *batch) remediation(i int, o outcome) []string {
+	state := func(name string) (high, normal bool) {
+		for k := range b.judges {
+			if b.judges[k].metric.name == name {
+				return o.has(o.anomalous, k) && b.verdicts[k].Side > 0, b.normal(o, k)
+			}
+		}
+		return false, false
+	}
+	if b.verdicts[i].Side < 0 {
+		return nil
+	}
+	inputHigh, inputNormal := state("input_tokens")
+	outputHigh, outputNormal := state("output_tokens")
+	ttftHigh, ttftNormal := state("ttft_ms")
+	var out []string
+	add := func(ok bool, line string) {
+		if ok {
+			out = append(out, line)
+		}
+	}
+	switch b.judges[i].metric.name {
+	case "latency_ms":
+		add(outputHigh, "The answer is longer than usual: limit it, or stream it, if that is not wanted.")
+		add(ttftHigh && inputHigh, "The first token is late and the prompt is larger than usual: look at what is put into the prompt.")
+		add(ttftHigh && inputNormal, "The first token is late although the prompt is of usual size: look at queueing, rate limits and the network before the model.")
+		add(ttftNormal && outputNormal, "The first token came in time and the answer is of usual length: the generation itself is slow, look at the load of the provider.")
+	case "ttft_ms":
+		add(inputHigh, "The prompt is larger than usual: look at what is put into it.")
+		add(inputNormal, "The prompt is of usual size: look at queueing, rate limits and the network before the model.")
+	case "cost_usd":
+		add(inputHigh || outputHigh, "The call used more tokens than usual: look at what made it so, see the token counts.")
+		add(inputNormal && outputNormal, "The token counts are as usual, so a token costs more: look at the model that answered, cached tokens and the price.")
+	}
+	return out
+}

@@ -1,0 +1,40 @@
+package anomalyprocessor
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processorhelper"
+
+	"github.com/llm-devops/llm-sentinel/processor/anomalyprocessor/internal/metadata"
+)
+
+// NewFactory returns the factory of the processor "anomaly".
+func NewFactory() processor.Factory {
+	f := &factory{engines: newEngines()}
+	return processor.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		processor.WithTraces(f.createTraces, metadata.TracesStability),
+	)
+}
+
+type factory struct {
+	engines *engines
+}
+
+// createTraces is called once for each pipeline that names the component id;
+// all of them get the same engine.
+func (f *factory) createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
+	lease, err := f.engines.lease(set, cfg.(*Config))
+	if err != nil {
+		return nil, err
+	}
+	return processorhelper.NewTraces(ctx, set, cfg, next, lease.engine.processTraces,
+		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
+		processorhelper.WithStart(lease.start),
+		processorhelper.WithShutdown(lease.shutdown),
+	)
+}

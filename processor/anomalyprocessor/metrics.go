@@ -1,0 +1,81 @@
+package anomalyprocessor
+
+import (
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+)
+
+// metricRow is one number of an LLM call that is judged. A new one is one row in
+// the table below.
+type metricRow struct {
+	// name is part of the public contract: configuration, attributes, ids.
+	name  string
+	field genai.Field
+	value func(*genai.Event) float64
+	unit  string
+	typ   anomaly.Type
+
+	// logOffset is about the smallest amount that still means something: below
+	// it the log scale flattens out, so that 1 token against 3 is no ratio of 3.
+	logOffset   float64
+	direction   detect.Direction
+	minRelative float64
+	minAbsolute float64
+}
+
+// metrics is the table of all metrics. Its order is the order of evaluation,
+// of the anomalies on a span and of the states in a snapshot.
+//
+// All metrics look up only by default. A fast or cheap call harms nobody, and
+// a short prompt is ordinary traffic: the token counts of single calls have a
+// long lower tail, which "both" reports as anomalies.
+var metrics = [...]metricRow{
+	{
+		name: "latency_ms", field: genai.FieldLatency, value: func(e *genai.Event) float64 { return e.LatencyMillis },
+		unit: "ms", typ: anomaly.TypeLatencySpike,
+		logOffset: 1, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+	},
+	{
+		name: "ttft_ms", field: genai.FieldTTFT, value: func(e *genai.Event) float64 { return e.TTFTMillis },
+		unit: "ms", typ: anomaly.TypeLatencySpike,
+		logOffset: 1, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+	},
+	{
+		name: "input_tokens", field: genai.FieldInputTokens, value: func(e *genai.Event) float64 { return float64(e.InputTokens) },
+		unit: "tokens", typ: anomaly.TypeTokenUsageSpike,
+		logOffset: 10, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+	},
+	{
+		name: "output_tokens", field: genai.FieldOutputTokens, value: func(e *genai.Event) float64 { return float64(e.OutputTokens) },
+		unit: "tokens", typ: anomaly.TypeTokenUsageSpike,
+		logOffset: 10, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+	},
+	{
+		name: "total_tokens", field: genai.FieldTotalTokens, value: func(e *genai.Event) float64 { return float64(e.TotalTokens) },
+		unit: "tokens", typ: anomaly.TypeTokenUsageSpike,
+		logOffset: 10, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+	},
+	{
+		name: "cost_usd", field: genai.FieldCost, value: func(e *genai.Event) float64 { return e.CostUSD },
+		unit: "USD", typ: anomaly.TypeCostAnomaly,
+		logOffset: 1e-5, direction: detect.Up, minRelative: .2, minAbsolute: 1e-4,
+	},
+}
+
+func metricByName(name string) *metricRow {
+	for i := range metrics {
+		if metrics[i].name == name {
+			return &metrics[i]
+		}
+	}
+	return nil
+}
+
+func metricNames() []string {
+	names := make([]string, 0, len(metrics))
+	for i := range metrics {
+		names = append(names, metrics[i].name)
+	}
+	return names
+}

@@ -1,0 +1,234 @@
+package anomalyprocessor
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/llm-devops/llm-sentinel/internal/series"
+)
+
+var (
+	errNoStorage      = errors.New("storage extension not found")
+	errNoStorageKind  = errors.New("extension is no storage extension")
+	errStorageRefused = errors.New("storage extension gave no client")
+)
+
+// storageName keeps the snapshot apart from other data of the component.
+const storageName = "baselines"
+
+func storageClient(ctx context.Context, host component.Host, want, owner component.ID) (storage.Client, error) {
+	ext, ok := host.GetExtensions()[want]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q is not among service::extensions", errNoStorage, want)
+	}
+	st, ok := ext.(storage.Extension)
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", errNoStorageKind, want)
+	}
+	client, err := st.GetClient(ctx, component.KindProcessor, owner, storageName)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q: %w", errStorageRefused, want, err)
+	}
+	return client, nil
+}
+
+// snapshots saves and loads the baselines of an engine. Its methods are called
+// one at a time.
+type snapshots struct {
+	engine *engine
+	client storage.Client
+	// failing is set while saving fails, so that a broken storage is logged
+	// when it breaks and when it works again, not every interval.
+	failing bool
+}
+
+// load restores the newest snapshot. Whatever is wrong with it, detection
+// starts, with no baselines then.
+func (s *snapshots) load(ctx context.Context) {
+	e := s.engine
+	begin := e.now()
+	var records uint64
+	h, found, err := loadSnapshot(ctx, s.client, func(h head, r *reader) error {
+		n, err := s.restore(h, begin, r)
+		records += n
+		return err
+	})
+	if err == nil && records != h.series {
+		err = refuse("it holds %d series instead of %d", records, h.series)
+	}
+	if err != nil {
+		// Half a snapshot is worse than none.
+		if table, terr := newTable(e.cfg); terr == nil {
+			e.table = table
+		}
+		e.tel.builder.SnapshotFailuresTotal.Add(ctx, 1, metric.WithAttributeSet(e.tel.load))
+		e.log.Error("baselines were not restored, detection starts cold", zap.Error(err), zap.Stringer("storage", e.cfg.Storage))
+	}
+	restored := int64(e.table.Len())
+	e.tel.builder.SnapshotRestoredSeries.Record(ctx, restored)
+	if err != nil || !found {
+		return
+	}
+	took := e.now().Sub(begin)
+	e.tel.builder.SnapshotDurationSeconds.Record(ctx, took.Seconds(), metric.WithAttributeSet(e.tel.load))
+	e.tel.builder.SnapshotSizeBytes.Record(ctx, int64(h.size)) //nolint:gosec // bounded by the chunks that were read
+	fields := []zap.Field{zap.Int64("series", restored), zap.Time("saved_at", h.savedAt), zap.Duration("took", took)}
+	if cold := s.coldMetrics(h); len(cold) > 0 {
+		fields = append(fields, zap.Strings("cold_metrics", cold))
+	}
+	e.log.Info("baselines restored", fields...)
+}
+
+// coldMetrics names the metrics whose states the snapshot does not hold, or
+// holds for a configuration that judges differently.
+func (s *snapshots) coldMetrics(h head) []string {
+	var cold []string
+	known := s.judgeOf(h)
+	for i := range s.engine.judges {
+		warm := false
+		for _, k := range known {
+			warm = warm || k == i
+		}
+		if !warm {
+			cold = append(cold, s.engine.judges[i].metric.name)
+		}
+	}
+	return cold
+}
+
+// judgeOf maps the metrics of a head to judges, -1 for those that are of no use.
+func (s *snapshots) judgeOf(h head) []int {
+	out := make([]int, len(h.metrics))
+	for n, m := range h.metrics {
+		out[n] = -1
+		for i := range s.engine.judges {
+			if j := &s.engine.judges[i]; j.metric.name == m.name && j.model.Fingerprint() == m.fingerprint {
+				out[n] = i
+			}
+		}
+	}
+	return out
+}
+
+// restore puts the records of r into the table. The time in which the process
+// did not run does not age a series.
+func (s *snapshots) restore(h head, now time.Time, r *reader) (records uint64, err error) {
+	e := s.engine
+	judges := s.judgeOf(h)
+	pause := max(0, now.Sub(h.savedAt))
+	for len(r.b) > 0 {
+		key := series.Key{Service: r.text(), Model: r.text()}
+		last, newest := int64(r.uint64()), int64(r.uint64()) //nolint:gosec // two's complement round trip
+		set := r.uvarint()
+		if r.failed || set>>len(judges) != 0 {
+			return records, refuse("a series is malformed")
+		}
+		ref := e.table.Acquire(key, last+int64(pause))
+		ent := ref.Value
+		if ref.Overflow {
+			ent = nil // max_series is smaller than it was
+		} else {
+			ent.newest = newest
+		}
+		err := s.restoreStates(ent, judges, set, r)
+		ref.Release()
+		if err != nil {
+			return records, fmt.Errorf("series of service %q, model %q: %w", key.Service, key.Model, err)
+		}
+		records++
+	}
+	return records, nil
+}
+
+func (s *snapshots) restoreStates(ent *entry, judges []int, set uint64, r *reader) error {
+	for ; set != 0; set &= set - 1 {
+		blob := r.bytes()
+		if r.failed {
+			return refuse("a state is cut short")
+		}
+		i := judges[bits.TrailingZeros64(set)]
+		if i < 0 || ent == nil {
+			continue
+		}
+		model := s.engine.judges[i].model
+		st := model.NewState()
+		rest, err := model.ReadState(blob, &st)
+		if err == nil && len(rest) > 0 {
+			err = errors.New("bytes left over")
+		}
+		if err != nil {
+			return refuse("state of %s: %w", s.engine.judges[i].metric.name, err)
+		}
+		ent.states[i] = &st
+	}
+	return nil
+}
+
+// save writes a snapshot. The stream goes on meanwhile: one shard at a time is
+// copied, and nothing is locked while the storage works.
+func (s *snapshots) save(ctx context.Context) error {
+	e := s.engine
+	begin := e.now()
+	h := head{savedAt: begin}
+	for i := range e.judges {
+		h.metrics = append(h.metrics, headMetric{name: e.judges[i].metric.name, fingerprint: e.judges[i].model.Fingerprint()})
+	}
+	h, err := saveSnapshot(ctx, s.client, h, s.fill)
+	if err != nil {
+		err = fmt.Errorf("save the baselines: %w", err)
+		e.tel.builder.SnapshotFailuresTotal.Add(ctx, 1, metric.WithAttributeSet(e.tel.save))
+		if !s.failing {
+			e.log.Warn("baselines are not saved; the previous snapshot stays valid", zap.Error(err), zap.Stringer("storage", e.cfg.Storage))
+		}
+		s.failing = true
+		return err
+	}
+	if s.failing {
+		e.log.Info("baselines are saved again", zap.Stringer("storage", e.cfg.Storage))
+		s.failing = false
+	}
+	e.tel.builder.SnapshotDurationSeconds.Record(ctx, e.now().Sub(begin).Seconds(), metric.WithAttributeSet(e.tel.save))
+	e.tel.builder.SnapshotSizeBytes.Record(ctx, int64(h.size)) //nolint:gosec // bounded by maxChunks
+	return nil
+}
+
+// fill copies all series. It locks one shard of the table at a time.
+func (s *snapshots) fill(c *chunks) {
+	s.engine.table.Range(func(k series.Key, last int64, ent *entry) bool {
+		c.add(func(b []byte) []byte { return s.encode(b, &k, last, ent) })
+		return true
+	})
+}
+
+// encode appends one series.
+func (s *snapshots) encode(b []byte, key *series.Key, last int64, ent *entry) []byte {
+	b = appendText(b, key.Service)
+	b = appendText(b, key.Model)
+	b = binary.LittleEndian.AppendUint64(b, uint64(last))       //nolint:gosec // two's complement round trip
+	b = binary.LittleEndian.AppendUint64(b, uint64(ent.newest)) //nolint:gosec // as above
+	var set uint64
+	for i, st := range ent.states {
+		if st != nil {
+			set |= 1 << i
+		}
+	}
+	b = binary.AppendUvarint(b, set)
+	var scratch [2048]byte
+	for i, st := range ent.states {
+		if st != nil {
+			blob := s.engine.judges[i].model.AppendState(scratch[:0], st)
+			b = binary.AppendUvarint(b, uint64(len(blob)))
+			b = append(b, blob...)
+		}
+	}
+	return b
+}

@@ -1,0 +1,153 @@
+package anomalyprocessor
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/series"
+)
+
+// batch is the scratch memory and the tally for one call of processTraces.
+type batch struct {
+	*engine
+
+	now time.Time
+	// at is the event time at which event is judged, unix ns.
+	at       int64
+	event    genai.Event
+	verdicts [len(metrics)]detect.Verdict
+	counts   counts
+}
+
+// processTraces marks the anomalous spans of td in place. It never fails and
+// never removes anything.
+func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {
+	b := e.batches.Get().(*batch)
+	b.now = e.now()
+	b.counts = counts{}
+	resources := td.ResourceSpans()
+	for i := range resources.Len() {
+		rs := resources.At(i)
+		resource := e.extractor.Resource(rs.Resource())
+		scopes := rs.ScopeSpans()
+		for j := range scopes.Len() {
+			ss := scopes.At(j)
+			scope, spans := ss.Scope(), ss.Spans()
+			for k := range spans.Len() {
+				b.span(ctx, &resource, scope, spans.At(k))
+			}
+		}
+	}
+	if b.counts.processed > 0 {
+		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
+	}
+	b.event = genai.Event{} // keeps no telemetry alive
+	e.batches.Put(b)
+	return td, nil
+}
+
+func (b *batch) span(ctx context.Context, resource *genai.Resource, scope pcommon.InstrumentationScope, span ptrace.Span) {
+	isCall, problems := b.extractor.FromSpan(resource, scope, span, &b.event)
+	if !isCall {
+		return
+	}
+	b.counts.processed++
+	for p := problems; p != 0; p &= p - 1 {
+		b.counts.skipped[p.Index()]++
+	}
+	if b.event.Failed {
+		// A call that failed says nothing about how long or how dear a call
+		// that works is: it would teach the baseline that 30 ms are normal.
+		b.counts.skipped[skipFailedCall]++
+		return
+	}
+	anomaly.MarkSpan(span, b.judge(ctx))
+}
+
+// judge shows the values of the event to the models of its series and returns
+// the anomalies to mark.
+func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
+	ev := &b.event
+	b.at = b.eventTime()
+	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
+	defer ref.Release()
+	if ref.Overflow {
+		b.counts.overflow++
+	}
+	ent := ref.Value
+	if ent.marks != nil {
+		if found, again := ent.marks.find(ev); again {
+			b.counts.skipped[skipRepeated]++
+			return found
+		}
+	}
+	late := ent.newest != 0 && ent.newest-b.at > int64(b.cfg.MaxLateness)
+	ent.newest = max(ent.newest, b.at)
+	if late {
+		b.counts.late++
+	}
+	var o outcome
+	for i := range b.judges {
+		j := &b.judges[i]
+		if !ev.Has(j.metric.field) {
+			continue
+		}
+		x := j.metric.value(ev)
+		st := ent.states[i]
+		if st == nil {
+			s := j.model.NewState()
+			st = &s
+			ent.states[i] = st
+		}
+		o.seen |= 1 << i
+		if late {
+			j.model.Learn(st, b.at, x)
+			continue
+		}
+		v := &b.verdicts[i]
+		*v = j.model.Observe(st, b.at, x)
+		if v.Anomalous {
+			o.anomalous |= 1 << i
+		}
+		if v.Alarm {
+			o.alarms |= 1 << i
+		}
+		if v.Rebased {
+			b.counts.rebased[i]++
+		}
+	}
+	switch {
+	case o.seen == 0:
+		b.counts.skipped[skipNoValues]++
+	case late:
+	case o.anomalous == 0:
+		b.counts.normal++
+	default:
+		return b.report(ctx, ent, &ref.Key, o)
+	}
+	return nil
+}
+
+// eventTime is the end of the call on a time scale that bad clocks cannot
+// break: a future end becomes the time of arrival, as does a missing one.
+func (b *batch) eventTime() int64 {
+	t := b.event.End
+	if t == 0 {
+		t = b.event.Start
+	}
+	now := pcommon.NewTimestampFromTime(b.now)
+	switch {
+	case t == 0:
+		return b.now.UnixNano()
+	case t > now && t-now > pcommon.Timestamp(b.cfg.MaxFuture): //nolint:gosec // max_future is not negative
+		b.counts.clamped++
+		return b.now.UnixNano()
+	}
+	return int64(t) //nolint:gosec // not after now + max_future
+}
