@@ -1,8 +1,8 @@
-// Package genai reads LLM events out of OpenTelemetry data. Which attribute
-// means what is said by one table (table.go); the code only walks it.
 package genai
 
 import (
+	"crypto/sha1" //nolint:gosec // UUIDv5 is defined over SHA-1; nothing is protected by it.
+	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,10 +106,38 @@ func (e *Event) Time() time.Time {
 var namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("github.com/llm-devops/llm-sentinel/event"))
 
 // NewEventID derives the id of the event of a span, so that a span that is
-// delivered twice is stored once.
+// delivered twice is stored once. It is the UUIDv5 of the trace and span id.
 func NewEventID(trace pcommon.TraceID, span pcommon.SpanID) uuid.UUID {
-	var b [24]byte
-	copy(b[:16], trace[:])
-	copy(b[16:], span[:])
-	return uuid.NewSHA1(namespace, b[:])
+	// Written out because uuid.NewSHA1 allocates, and this runs for every call.
+	var b [40]byte
+	copy(b[:16], namespace[:])
+	copy(b[16:32], trace[:])
+	copy(b[32:], span[:])
+	sum := sha1.Sum(b[:]) //nolint:gosec // see the import
+	return uuidV5(sum)
+}
+
+// derivedID stands in for NewEventID when the span has no usable ids. Start and
+// end are those of the span, before any check, so that a redelivery gives the
+// same id however odd its times are.
+func (e *Event) derivedID(start, end pcommon.Timestamp) uuid.UUID {
+	b := make([]byte, 0, 256)
+	b = append(b, namespace[:]...)
+	b = append(b, e.TraceID[:]...)
+	b = append(b, e.SpanID[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(start))
+	b = binary.BigEndian.AppendUint64(b, uint64(end))
+	for _, s := range [...]string{e.Service, e.Operation, e.RequestModel, e.ResponseModel, e.ResponseID, e.Conversation, e.User} {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	sum := sha1.Sum(b) //nolint:gosec // see the import
+	return uuidV5(sum)
+}
+
+func uuidV5(sum [sha1.Size]byte) (id uuid.UUID) {
+	copy(id[:], sum[:])
+	id[6] = id[6]&0x0f | 5<<4
+	id[8] = id[8]&0x3f | 0x80
+	return id
 }

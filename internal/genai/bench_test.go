@@ -1,0 +1,72 @@
+package genai
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+func TestUsualSpansAllocateNothing(t *testing.T) {
+	x := newTestExtractor(t, Options{})
+	res := Resource{Service: "chat-api", Environment: "prod"}
+	scope := pcommon.NewInstrumentationScope()
+	var ev Event
+
+	call := fullSpan()
+	failed := callSpan()
+	failed.Status().SetCode(ptrace.StatusCodeError)
+	failed.Status().SetMessage("429 rate limit")
+	failed.Attributes().PutStr(AttrErrorType, "RateLimitError")
+	e := failed.Events().AppendEmpty()
+	e.SetName("exception")
+	e.Attributes().PutStr("exception.type", "Error")
+
+	for name, s := range map[string]ptrace.Span{"call": call, "failed call": failed, "other": otherSpan()} {
+		is, _ := x.FromSpan(&res, scope, s, &ev)
+		require.Equal(t, name != "other", is, name)
+		assert.Zero(t, testing.AllocsPerRun(100, func() { x.FromSpan(&res, scope, s, &ev) }), name)
+	}
+}
+
+func BenchmarkCallSpan(b *testing.B) { benchmark(b, Options{}, fullSpan()) }
+
+func BenchmarkOtherSpan(b *testing.B) { benchmark(b, Options{}, otherSpan()) }
+
+func BenchmarkCallSpanWithText(b *testing.B) {
+	s := fullSpan()
+	s.Attributes().PutStr(AttrInputMessages, `[{"role":"user","parts":[{"type":"text","content":"What is the capital of France?"}]}]`)
+	s.Attributes().PutStr(AttrOutputMessages, `[{"role":"assistant","parts":[{"type":"text","content":"Paris."}],"finish_reason":"stop"}]`)
+	benchmark(b, Options{CaptureText: true}, s)
+}
+
+func benchmark(b *testing.B, o Options, s ptrace.Span) {
+	x := newTestExtractor(b, o)
+	res := Resource{Service: "chat-api", Environment: "prod"}
+	scope := pcommon.NewInstrumentationScope()
+	var ev Event
+	b.ReportAllocs()
+	for b.Loop() {
+		x.FromSpan(&res, scope, s, &ev)
+	}
+}
+
+// BenchmarkIterate is the floor: a walk over the attributes without a look at them.
+func BenchmarkIterate(b *testing.B) {
+	a := fullSpan().Attributes()
+	n := 0
+	for b.Loop() {
+		for k := range a.All() {
+			n += len(k)
+		}
+	}
+	_ = n
+}
+
+func BenchmarkEventID(b *testing.B) {
+	for b.Loop() {
+		NewEventID(testTrace, testSpan)
+	}
+}

@@ -1,0 +1,37 @@
+// Package genai reads LLM events out of OpenTelemetry data. Which attribute
+// means what is said by one table (table.go); the code only walks it.
+//
+// # How a span is read
+//
+// [Extractor.FromSpan] first asks the call rules of the table whether the span
+// is a leaf inference call. That question is all that a span of another kind
+// costs. For a call it then walks the attributes once: every key is looked up
+// in an index that is built from the table, and the value is kept if its
+// selector is preferred over the one that gave the value so far. The order of
+// the attributes therefore does not matter. A value that is refused (negative,
+// not a number, of the wrong type) counts as absent, so that the next selector
+// gets its turn, and is reported as a [Problem].
+//
+// # How to add an emitter
+//
+//  1. Record what it sends, as OTLP JSON lines.
+//  2. If its calls are not found by an existing call rule, add a [callRule]:
+//     the attribute (or the span name and scope) that marks a leaf inference
+//     call. Agent, workflow, step and tool spans repeat the model and the usage
+//     of the calls below them and must not match.
+//  3. For every concept that it reports under a name of its own, add a
+//     [selector] to the list of that concept, at the place that says how much
+//     the name is to be trusted. Most are a bare key. If the value sits inside
+//     JSON, name the path; if it is a duration, name the unit; if the key means
+//     something else elsewhere, name the condition (when, scope, span).
+//  4. Add new spellings of providers and finish reasons to the alias lists.
+//  5. Add the recording to the table of the recordings test, with the number
+//     of calls, models and token counts that are known to be true.
+//
+// No other code should be needed. A row that the table cannot express is a
+// reason to extend selector, not to special-case an emitter.
+//
+// What this package does not do: it takes each span by itself. That a wrapper
+// span and the span below it can both describe the same call is for the token
+// ledger to settle.
+package genai

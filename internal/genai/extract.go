@@ -1,0 +1,204 @@
+package genai
+
+import (
+	"fmt"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// UnknownService is the service of a resource that names none.
+const UnknownService = "unknown_service"
+
+// Options of an [Extractor]. The zero value reads numbers and names only.
+type Options struct {
+	// CaptureText fills the texts of prompt and response. Default: false.
+	CaptureText bool
+	// MaxTextBytes is the longest text that is kept, in bytes; what is longer is
+	// cut between characters and marked by "...[truncated]". Default: 10000.
+	MaxTextBytes int
+}
+
+// Extractor reads events out of spans. It is immutable and safe for use by any
+// number of goroutines.
+type Extractor struct {
+	*program
+	maxText       int
+	captureText   bool
+	providers     aliasIndex
+	finishReasons aliasIndex
+}
+
+// NewExtractor returns an extractor for the conventions of the table.
+func NewExtractor(o Options) (*Extractor, error) {
+	return newExtractor(&standard, o)
+}
+
+func newExtractor(t *table, o Options) (*Extractor, error) {
+	if o.MaxTextBytes < 0 {
+		return nil, fmt.Errorf("max text bytes must not be negative, got %d", o.MaxTextBytes)
+	}
+	if o.MaxTextBytes == 0 {
+		o.MaxTextBytes = defaultMaxTextBytes
+	}
+	p, err := t.program(o.CaptureText)
+	if err != nil {
+		return nil, fmt.Errorf("compile attribute table: %w", err)
+	}
+	return &Extractor{
+		program: p, maxText: o.MaxTextBytes, captureText: o.CaptureText,
+		providers:     newAliasIndex(providerAliases),
+		finishReasons: newAliasIndex(finishReasonAliases),
+	}, nil
+}
+
+// Resource is what the resource says about all of its spans.
+type Resource struct {
+	// Service is [UnknownService] when the resource names none.
+	Service     string
+	Environment string
+	Region      string
+	Tenant      string
+}
+
+var unknownResource = Resource{Service: UnknownService}
+
+// Resource reads the facts of a resource. Call it once per resource, and only
+// when a span of it is a call.
+func (x *Extractor) Resource(res pcommon.Resource) Resource {
+	out := unknownResource
+	var best [conceptCount]uint8
+	for k, v := range res.Attributes().All() {
+		at := x.resources.find(k)
+		if at < 0 {
+			continue
+		}
+		for i := range x.rules[at] {
+			r := &x.rules[at][i]
+			s, _, ok := scalarOf(v).name(r.kind == kindID)
+			if !ok || r.prio <= best[r.concept] {
+				continue
+			}
+			best[r.concept] = r.prio
+			switch r.concept {
+			case conceptService:
+				out.Service = s
+			case conceptEnvironment:
+				out.Environment = s
+			case conceptRegion:
+				out.Region = s
+			case conceptTenant:
+				out.Tenant = s
+			}
+		}
+	}
+	return out
+}
+
+// FromSpan reads the LLM call that span describes into ev, overwriting it
+// wholly, and reports what was wrong with the span. If the span is no leaf
+// inference call, ev is left as it is and no problems are reported. A nil res
+// is a resource about which nothing is known.
+//
+// Strings of ev share memory with the span. Nothing is allocated for the usual
+// call when texts are not captured.
+func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, span ptrace.Span, ev *Event) (isLLM bool, problems Problem) {
+	attrs := span.Attributes()
+	if !x.isCall(scope, span, attrs) {
+		return false, 0
+	}
+	if res == nil {
+		res = &unknownResource
+	}
+	*ev = Event{
+		TraceID: span.TraceID(), SpanID: span.SpanID(), ParentSpanID: span.ParentSpanID(),
+		Service: UnknownService,
+	}
+	st := state{extractor: x, ev: ev}
+	st.times(span)
+	st.resource(res)
+	for k, v := range attrs.All() {
+		if !x.attributes.maybe(k) {
+			if x.captureText {
+				st.pattern(k, v)
+			}
+			continue
+		}
+		at := x.attributes.lookup(k)
+		if at < 0 {
+			if x.captureText {
+				st.pattern(k, v)
+			}
+			continue
+		}
+		rules := x.rules[at]
+		for i := range rules {
+			r := &rules[i]
+			switch {
+			case r.plain && r.late == 0:
+				st.set(r, scalarOf(v))
+			case r.late == 0:
+				st.examine(r, v)
+			default:
+				st.pending[(r.late-1)/64] |= 1 << ((r.late - 1) % 64)
+			}
+		}
+	}
+	st.late(scope, span, attrs)
+	if span.Events().Len() > 0 {
+		st.events(span)
+	}
+	st.finish(span)
+	return true, st.problems
+}
+
+// isCall reports whether the span is a leaf inference call. It stops at the
+// first attribute that says so.
+func (x *Extractor) isCall(scope pcommon.InstrumentationScope, span ptrace.Span, attrs pcommon.Map) bool {
+	var anyOf, unless uint8
+	for k, v := range attrs.All() {
+		if !x.calls.maybe(k) {
+			continue
+		}
+		at := x.calls.lookup(k)
+		if at < 0 || isEmpty(v) {
+			continue
+		}
+		c := &x.callSlots[at]
+		anyOf |= c.anyOf
+		unless |= c.unless
+		if len(c.in) > 0 && contains(c.in, v.Str()) {
+			return true
+		}
+	}
+	if anyOf&^unless != 0 {
+		return true
+	}
+	for i := range x.named {
+		if r := &x.named[i]; r.span == span.Name() && (r.scope == "" || r.scope == scope.Name()) {
+			return true
+		}
+	}
+	return false
+}
+
+// isEmpty reports whether the value counts as absent.
+func isEmpty(v pcommon.Value) bool {
+	switch v.Type() {
+	case pcommon.ValueTypeEmpty:
+		return true
+	case pcommon.ValueTypeStr:
+		return v.Str() == ""
+	default:
+		return false
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}

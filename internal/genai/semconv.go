@@ -1,0 +1,53 @@
+package genai
+
+// Attribute names of the OpenTelemetry GenAI conventions in their current
+// spelling, for code that writes telemetry. Reading goes through the table.
+const (
+	AttrOperationName        = "gen_ai.operation.name"
+	AttrProviderName         = "gen_ai.provider.name"
+	AttrConversationID       = "gen_ai.conversation.id"
+	AttrAgentID              = "gen_ai.agent.id"
+	AttrAgentName            = "gen_ai.agent.name"
+	AttrToolName             = "gen_ai.tool.name"
+	AttrToolCallID           = "gen_ai.tool.call.id"
+	AttrRequestModel         = "gen_ai.request.model"
+	AttrRequestMaxTokens     = "gen_ai.request.max_tokens"
+	AttrRequestTemperature   = "gen_ai.request.temperature"
+	AttrRequestTopP          = "gen_ai.request.top_p"
+	AttrRequestStream        = "gen_ai.request.stream"
+	AttrResponseID           = "gen_ai.response.id"
+	AttrResponseModel        = "gen_ai.response.model"
+	AttrResponseFinish       = "gen_ai.response.finish_reasons"
+	AttrTimeToFirstChunk     = "gen_ai.response.time_to_first_chunk" // seconds
+	AttrUsageInputTokens     = "gen_ai.usage.input_tokens"
+	AttrUsageOutputTokens    = "gen_ai.usage.output_tokens"
+	AttrUsageTotalTokens     = "gen_ai.usage.total_tokens" // de facto
+	AttrUsageCacheRead       = "gen_ai.usage.cache_read.input_tokens"
+	AttrUsageCacheWrite      = "gen_ai.usage.cache_write.input_tokens"
+	AttrUsageReasoningTokens = "gen_ai.usage.reasoning.output_tokens"
+	AttrUsageCost            = "gen_ai.usage.cost" // US dollars, de facto
+	AttrInputMessages        = "gen_ai.input.messages"
+	AttrOutputMessages       = "gen_ai.output.messages"
+	AttrSystemInstructions   = "gen_ai.system_instructions"
+	AttrErrorType            = "error.type"
+	AttrUserID               = "user.id"
+	AttrSessionID            = "session.id"
+	AttrTenantID             = "tenant.id"
+	AttrServerAddress        = "server.address"
+	AttrServerPort           = "server.port"
+	AttrServiceName          = "service.name"
+	AttrServiceNamespace     = "service.namespace"
+	AttrCloudRegion          = "cloud.region"
+	AttrEnvironment          = "deployment.environment.name"
+)
+
+// Values of [AttrOperationName] that are leaf inference calls, and the most
+// common of those that are not.
+const (
+	OperationChat            = "chat"
+	OperationTextCompletion  = "text_completion"
+	OperationGenerateContent = "generate_content"
+	OperationEmbeddings      = "embeddings"
+	OperationInvokeAgent     = "invoke_agent"
+	OperationExecuteTool     = "execute_tool"
+)
