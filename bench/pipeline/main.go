@@ -1,0 +1,125 @@
+// Command pipeline measures what a pipeline costs: CPU-seconds of the collector
+// process per million spans, for pipelines with and without our components.
+//
+// Every round starts each pipeline as a process of its own, one after the
+// other, and sends the same spans over one OTLP/gRPC connection. Ratios are
+// taken within a round, so that a machine whose speed drifts does not tilt
+// them; the table and the RESULT lines show medians over the rounds.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
+)
+
+type options struct {
+	binary string
+	spans  int
+	batch  int
+	rounds int
+	warmup int
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.binary, "binary", "bin/otelcol-sentinel", "collector to measure")
+	flag.IntVar(&o.spans, "spans", 300_000, "spans per pipeline and round")
+	flag.IntVar(&o.batch, "batch", 100, "spans per request")
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds; medians are printed")
+	flag.IntVar(&o.warmup, "warmup", 30_000, "spans sent before the measurement, per pipeline and round")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench-pipeline:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.spans < o.batch || o.batch < 1 || o.rounds < 1 {
+		return fmt.Errorf("want spans >= batch >= 1 and rounds >= 1, got %d, %d, %d", o.spans, o.batch, o.rounds)
+	}
+	// Two hours of event time that end now hold all spans twice over, so that
+	// none lies in the future, where its time would be clamped.
+	traffic := llmtraffic.DefaultOptions(time.Now())
+	traffic.Start = time.Now().Add(-2 * time.Hour)
+	traffic.Rate = float64(o.spans+o.warmup) * 2 / time.Hour.Seconds()
+	llm, err := newLoad(o, llmtraffic.BuildOptions{Traffic: traffic})
+	if err != nil {
+		return fmt.Errorf("make LLM spans: %w", err)
+	}
+	plain, err := newLoad(o, llmtraffic.BuildOptions{Traffic: traffic, Plain: true})
+	if err != nil {
+		return fmt.Errorf("make plain spans: %w", err)
+	}
+	cases := []*measured{
+		{name: "nop", title: "otlp → nop", load: llm, config: nopConfig},
+		{name: "anomaly", title: "otlp → anomaly → nop", load: llm, config: anomalyConfig},
+		{name: "default", title: "otlp → memory_limiter → anomaly → llm_storage", load: llm, config: defaultConfig},
+		{name: "plain_nop", title: "otlp → nop, no LLM spans", load: plain, config: nopConfig},
+		{name: "plain", title: "otlp → anomaly → nop, no LLM spans", load: plain, config: anomalyConfig},
+	}
+	for round := range o.rounds {
+		for _, c := range cases {
+			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-60s", round+1, o.rounds, c.title)
+			cost, err := measure(ctx, o, c)
+			if err != nil {
+				return errors.Join(fmt.Errorf("%s: %w", c.title, err), ctx.Err())
+			}
+			c.costs = append(c.costs, cost)
+		}
+	}
+	fmt.Fprintln(os.Stderr)
+	report(o, cases)
+	return nil
+}
+
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return math.NaN()
+	}
+	s := slices.Clone(v)
+	slices.Sort(s)
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// ratio is the median of the ratios taken within one round.
+func ratio(a, b *measured) float64 {
+	r := make([]float64, len(a.costs))
+	for i := range r {
+		r[i] = a.costs[i] / b.costs[i]
+	}
+	return median(r)
+}
+
+func report(o options, cases []*measured) {
+	by := map[string]*measured{}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "pipeline\tmedian\tmin\tmax\tbytes per span\t\n")
+	for _, c := range cases {
+		by[c.name] = c
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%d\t\n", c.title, median(c.costs), slices.Min(c.costs), slices.Max(c.costs), c.load.bytesPerSpan)
+	}
+	_ = w.Flush()
+	fmt.Printf("CPU-seconds of the collector per million spans; %d spans a request, %d spans a pipeline and round, %d rounds\n\n", o.batch, o.spans, o.rounds)
+	fmt.Printf("RESULT pipeline.nop %.3f cpu_s_per_m\n", median(by["nop"].costs))
+	fmt.Printf("RESULT pipeline.anomaly %.3f cpu_s_per_m\n", median(by["anomaly"].costs))
+	fmt.Printf("RESULT pipeline.anomaly_over_nop %.3f ratio\n", ratio(by["anomaly"], by["nop"]))
+	fmt.Printf("RESULT pipeline.plain_over_nop %.3f ratio\n", ratio(by["plain"], by["plain_nop"]))
+	fmt.Printf("RESULT pipeline.default %.3f cpu_s_per_m\n", median(by["default"].costs))
+}
