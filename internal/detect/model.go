@@ -1,48 +1,96 @@
 package detect
 
-import "errors"
+import (
+	"math"
+)
 
-// Model judges the values of one metric.
+// MaxSigma bounds [Verdict.Sigma].
+const MaxSigma = 100.0
+
+const (
+	// calmAfter is the number of values within limits that end a run.
+	calmAfter = 8
+	// rebaseWindows is the length of a sustained shift, in windows, after which
+	// it is the new normal.
+	rebaseWindows = 3
+	// Each spike widens the limits of its series by widenStep, and each
+	// other value narrows them by widenStep*spikeBudget: a series whose noise
+	// has heavier tails than the thresholds expect settles at about one spike
+	// per 1/spikeBudget values. widenMax bounds the (logarithm of the) factor.
+	widenStep   = .14
+	spikeBudget = 1e-4
+	widenMax    = 1.1
+)
+
+// Model judges the values of one metric. It is immutable and safe for
+// concurrent use; all that changes is in the [State] of each series.
 type Model struct {
-	cfg Config
+	cfg         Config
+	detectors   []detector
+	words       [][2]int // range of words of each detector
+	shifts      []shift
+	minScale    float64
+	fingerprint uint64
 }
 
-type detector interface{}
-
-// State is the memory of one series.
-type State struct{ n uint64 }
+// shift is a detector of sustained shifts and its index.
+type shift struct {
+	i int
+	d shiftDetector
+}
 
 // NewModel builds a model.
 func NewModel(c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Model{cfg: c.withDefaults()}, nil
-}
-
-// NewState returns an empty state.
-func (m *Model) NewState() State { return State{} }
-
-// Reset empties s.
-func (m *Model) Reset(s *State) { *s = State{} }
-
-// Observe judges x and learns from it.
-func (m *Model) Observe(s *State, at int64, x float64) Verdict {
-	if !finite(x) {
-		return Verdict{}
+	c = c.withDefaults()
+	m := &Model{cfg: c, minScale: 1e-9}
+	if c.Scale == Linear {
+		// Five of these are the least deviation that is worth reporting.
+		m.minScale = max(m.minScale, c.MinAbsolute/5)
 	}
-	s.n++
-	return Verdict{Expected: x, Samples: s.n}
-}
-
-// Learn learns from x without judging it.
-func (m *Model) Learn(s *State, at int64, x float64) {
-	if finite(x) {
-		s.n++
+	words := 0
+	for i, dc := range c.Detectors {
+		r := lookup(dc.Name)
+		threshold := dc.Threshold
+		if threshold == 0 {
+			threshold = r.info.DefaultThreshold
+		}
+		d := r.build(m, threshold, func(name string) float64 { return param(r, dc, name) })
+		m.detectors = append(m.detectors, d)
+		m.words = append(m.words, [2]int{words, words + r.words})
+		words += r.words
+		if s, ok := d.(shiftDetector); ok {
+			m.shifts = append(m.shifts, shift{i: i, d: s})
+		}
 	}
+	m.fingerprint = fingerprint(&m.cfg)
+	return m, nil
 }
 
-// DetectorName returns the name of detector i of the model.
+// param returns a parameter of a detector; names are those of its row.
+func param(r *row, c DetectorConfig, name string) float64 {
+	if v, ok := c.Params[name]; ok {
+		return v
+	}
+	for _, p := range r.info.Params {
+		if p.Name == name {
+			return p.Default
+		}
+	}
+	return math.NaN()
+}
+
+// Config returns the configuration with its defaults filled in.
+func (m *Model) Config() Config {
+	c := m.cfg
+	c.Detectors = append([]DetectorConfig(nil), c.Detectors...)
+	return c
+}
+
+// DetectorName returns the name of detector i of the model, "" when there is
+// none.
 func (m *Model) DetectorName(i uint8) string {
 	if int(i) >= len(m.cfg.Detectors) {
 		return ""
@@ -50,30 +98,114 @@ func (m *Model) DetectorName(i uint8) string {
 	return m.cfg.Detectors[i].Name
 }
 
-// ExtraNames names the numbers in the Extra of detector i, in their order.
-func (m *Model) ExtraNames(i uint8) []string { return lookup(m.DetectorName(i)).info.Extra }
-
-// Fingerprint identifies the configuration that a state belongs to.
-func (m *Model) Fingerprint() uint64 { return 1 }
-
-// AppendState appends the serialised s to dst.
-func (m *Model) AppendState(dst []byte, s *State) []byte { return append(dst, 1) }
-
-// ReadState reads into s what AppendState wrote.
-func (m *Model) ReadState(src []byte, s *State) (rest []byte, err error) {
-	if len(src) < 1 || src[0] != 1 {
-		return nil, errors.New("state is malformed")
+// ExtraNames names the numbers in [Finding.Extra] of detector i, in order.
+func (m *Model) ExtraNames(i uint8) []string {
+	if int(i) >= len(m.cfg.Detectors) {
+		return nil
 	}
-	*s = State{}
-	return src[1:], nil
+	return lookup(m.cfg.Detectors[i].Name).info.Extra
 }
 
-var (
-	zScoreRow = row{info: Info{Name: "z_score", DefaultThreshold: 5, MinThreshold: 2, MaxThreshold: 20}}
-	iqrRow    = row{info: Info{Name: "iqr", DefaultThreshold: 3, MinThreshold: 1, MaxThreshold: 20}}
-	madRow    = row{info: Info{Name: "mad", DefaultThreshold: 5, MinThreshold: 2, MaxThreshold: 20}}
-	cusumRow  = row{info: Info{Name: "cusum", DefaultThreshold: 12, MinThreshold: 2, MaxThreshold: 100}}
-)
+// transform maps x to the judged scale. ok is false when it has no place there.
+func (m *Model) transform(x float64) (y float64, ok bool) {
+	y = x
+	if m.cfg.Scale == Log {
+		y = math.Log(x + m.cfg.LogOffset)
+	}
+	// The window keeps float32.
+	return y, math.Abs(y) <= math.MaxFloat32/4
+}
 
-// MaxSigma bounds Verdict.Sigma.
-const MaxSigma = 100.0
+// back maps y to the unit of the metric.
+func (m *Model) back(y float64) float64 {
+	if m.cfg.Scale == Log {
+		return min(math.Exp(y), math.MaxFloat64) - m.cfg.LogOffset
+	}
+	return y
+}
+
+func (m *Model) wordsOf(s *State, i int) []float64 { return s.words[m.words[i][0]:m.words[i][1]] }
+
+// Learn learns from x, seen at event time at, without judging it. It is meant
+// for items that are too late to alarm on.
+func (m *Model) Learn(s *State, at int64, x float64) {
+	y, ok := m.transform(x)
+	if !ok || s.shiftSide != 0 {
+		return
+	}
+	if int(s.win.n) < m.cfg.MinSamples {
+		m.push(s, y, false, m.early(s))
+		return
+	}
+	r := m.refer(s)
+	b := r.bounds()
+	m.push(s, y, y < b.lo || y > b.hi, b)
+}
+
+// early returns the bounds of learning before values are judged: the first
+// eight are taken as they are, then outliers are winsorised.
+func (m *Model) early(s *State) bounds {
+	if s.win.n < 8 {
+		return bounds{}
+	}
+	r := m.refer(s)
+	return r.bounds()
+}
+
+// Observe judges x, seen at event time at (unix ns), and learns from it.
+// Values that are not finite, or have no place on the scale, are ignored.
+func (m *Model) Observe(s *State, at int64, x float64) Verdict {
+	var v Verdict
+	y, ok := m.transform(x)
+	if !ok {
+		return v
+	}
+	if int(s.win.n) < m.cfg.MinSamples {
+		m.push(s, y, false, m.early(s))
+		v.Samples = s.samples
+		return v
+	}
+	r := m.refer(s)
+	r.y, r.at = y, at
+	v.Samples = s.samples
+	v.Sigma = min(max((y-r.med)/r.scale, -MaxSigma), MaxSigma)
+
+	var results [MaxDetectors]result
+	for i, d := range m.detectors {
+		res := d.judge(r, m.wordsOf(s, i))
+		results[i] = res
+		v.Score = max(v.Score, res.score)
+	}
+	// The quiet way, taken by nearly all values.
+	if v.Score < 1 && !s.inRun {
+		if s.widen > 0 {
+			s.widen = max(0, s.widen-widenStep*spikeBudget)
+		}
+		m.push(s, y, false, r.bounds())
+		return v
+	}
+	m.episode(s, &r, x, &results, &v)
+	return v
+}
+
+// Expect returns the expected value and the limits, in the unit of the metric,
+// that the strictest detector sets for the next value. ok is false while the
+// baseline has fewer than MinSamples.
+func (m *Model) Expect(s *State) (expected, lower, upper float64, ok bool) {
+	if int(s.win.n) < m.cfg.MinSamples {
+		return 0, 0, 0, false
+	}
+	r := m.refer(s)
+	lo, hi := math.Inf(-1), math.Inf(1)
+	for _, d := range m.detectors {
+		if _, is := d.(shiftDetector); is {
+			continue
+		}
+		lo, hi = max(lo, d.limit(r, -1)), min(hi, d.limit(r, 1))
+	}
+	if math.IsInf(hi, 1) { // only shift detectors
+		r.y = r.med
+		lo, hi = m.detectors[0].limit(r, -1), m.detectors[0].limit(r, 1)
+	}
+	return m.back(r.med), m.back(lo), m.back(hi), true
+}

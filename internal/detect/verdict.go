@@ -19,7 +19,8 @@ type Verdict struct {
 	// finding was reported before or falls into the cool-down.
 	Anomalous bool
 	// Rebased is set on the value with which a sustained shift was accepted as
-	// the new normal. Expected is then the new level.
+	// the new normal. It ends the episode. Expected is then the new level, and
+	// Severity is low.
 	Rebased bool
 	// Recovered is set on the value with which an episode ended because the
 	// series is back within its limits. Onset is that of the ended episode.
@@ -31,14 +32,19 @@ type Verdict struct {
 	// Side is +1 above and -1 below the expected value, 0 when neither.
 	Side int8
 	// Expected is the expected value and Limit the limit on the crossed side,
-	// both in the unit of the metric.
+	// both in the unit of the metric. Set when Anomalous; otherwise see
+	// [Model.Expect].
 	Expected, Limit float64
+	// Level is the value of a spike, or the mean of the newest values of a
+	// shift, in the unit of the metric.
+	Level float64
 	// Sigma is the signed distance of the value from the expected one in
 	// robust standard deviations of the judged scale, within +-MaxSigma.
 	Sigma float64
 	// Score is that of the strongest detector; 1 is its threshold.
 	Score float64
-	// Onset is the event time (unix ns) of the first point of the episode.
+	// Onset is the event time (unix ns) of the first point of the episode, set
+	// when Anomalous, Rebased or Recovered.
 	Onset int64
 	// Samples is the number of values that the baseline has learned from.
 	Samples uint64

@@ -1,0 +1,111 @@
+package detect
+
+import "math"
+
+// cusumRow: Page's two-sided cumulative sums of standardised, winsorised
+// deviations from the lagged long baseline, which is frozen during a shift.
+var cusumRow = row{
+	info: Info{
+		Name:             "cusum",
+		Doc:              "cumulative sums of standardised deviations, for sustained shifts (Page)",
+		DefaultThreshold: 12,
+		MinThreshold:     3,
+		MaxThreshold:     100,
+		ThresholdUnit:    "standard deviations accumulated (h)",
+		Params: []ParamInfo{
+			{Name: "k", Doc: "slack per value in standard deviations; shifts of 2k are found fastest", Default: .5, Min: .1, Max: 2},
+		},
+		Extra: []string{"cusum_pos", "cusum_neg", "samples"},
+	},
+	words: 2 * cusumWords,
+	build: func(_ *Model, threshold float64, param func(string) float64) detector {
+		return &cusum{k: param("k"), h: threshold}
+	},
+}
+
+type cusum struct{ k, h float64 }
+
+// Words of cusum. Those of the lower side follow those of the upper side.
+const (
+	cusumSum   = iota // the sum, in standard deviations
+	cusumCount        // values since the sum left zero
+	cusumSec          // event time of the first of them: whole seconds
+	cusumNano         // and nanoseconds, so that both are exact
+	cusumWords        // of one side
+)
+
+// z is the standardised deviation. For a short baseline it is corrected for
+// the error of the estimates, so that the sums behave as if both were known.
+func (d *cusum) z(r *reference) float64 {
+	z := (r.y - r.longMean) / (r.longSD * math.Sqrt(1+1/r.longN))
+	if r.longN < 100 {
+		z = normalScore(z, r.longN-1)
+	}
+	return min(max(z, -winsorCUSUM), winsorCUSUM)
+}
+
+func (d *cusum) judge(r reference, w []float64) result {
+	z := d.z(&r)
+	up := d.add(w[:cusumWords], z, &r, r.shift > 0)
+	down := d.add(w[cusumWords:2*cusumWords], -z, &r, r.shift < 0)
+	if down > up {
+		return result{score: down / d.h, value: -down, side: -1}
+	}
+	if up > 0 {
+		return result{score: up / d.h, value: up, side: 1}
+	}
+	return result{}
+}
+
+// add advances the sum of one side. Sums shrink with the persistence of the
+// series, which is the same as raising the threshold. They are capped, at half
+// the threshold during a shift, so that the end of a shift shows soon.
+func (d *cusum) add(w []float64, z float64, r *reference, during bool) float64 {
+	sum := w[cusumSum] + (z-d.k)/r.persistence
+	if sum <= 0 {
+		w[cusumSum], w[cusumCount] = 0, 0
+		return 0
+	}
+	if w[cusumCount] == 0 {
+		w[cusumSec], w[cusumNano] = float64(r.at/1e9), float64(r.at%1e9)
+	}
+	w[cusumCount] = min(w[cusumCount]+1, 1e6)
+	limit := 1.25 * d.h
+	if during {
+		limit = d.h / 2
+	}
+	w[cusumSum] = min(sum, limit)
+	return w[cusumSum]
+}
+
+func (d *cusum) limit(r reference, side int8) float64 {
+	return r.longMean + float64(side)*d.k*r.longSD
+}
+
+func (d *cusum) extra(r reference, w []float64, _ func(float64) float64) [MaxExtra]float64 {
+	return [MaxExtra]float64{w[cusumSum], w[cusumWords+cusumSum], r.longN}
+}
+
+func (d *cusum) side(w []float64, side int8) []float64 {
+	if side < 0 {
+		return w[cusumWords : 2*cusumWords]
+	}
+	return w[:cusumWords]
+}
+
+// accept leaves a head start of half the threshold (fast initial response):
+// if the shift lasts, it is confirmed in half the time.
+func (d *cusum) accept(w []float64, side int8) {
+	d.side(w, side)[cusumSum] = d.h / 2
+	other := d.side(w, -side)
+	other[cusumSum], other[cusumCount] = 0, 0
+}
+
+func (d *cusum) over(w []float64, side int8) bool { return d.side(w, side)[cusumSum] == 0 }
+
+func (d *cusum) since(w []float64, side int8) (int, int64) {
+	s := d.side(w, side)
+	return int(s[cusumCount]), int64(s[cusumSec])*1e9 + int64(s[cusumNano])
+}
+
+func (d *cusum) clear(w []float64) { clear(w) }

@@ -1,0 +1,41 @@
+package detect
+
+// result is what a detector says about one value.
+type result struct {
+	// score is normalised: 1 is the threshold. Never negative.
+	score float64
+	// value is the statistic in the unit of the threshold, signed by side.
+	value float64
+	// side is the side of the deviation: +1 above, -1 below, 0 none.
+	side int8
+}
+
+// detector is one method. It is immutable; what it remembers of a series lies
+// in w, its words of the state. Arguments are passed by value so that nothing
+// escapes to the heap.
+//
+// A detector judges both sides always: whether a side matters to the user is
+// decided by the model, since the baseline must follow either.
+type detector interface {
+	judge(r reference, w []float64) result
+	// limit returns the limit on the given side, on the judged scale.
+	limit(r reference, side int8) float64
+	// extra returns the numbers named by Info.Extra; back maps to the unit of
+	// the metric. It is called for findings only.
+	extra(r reference, w []float64, back func(float64) float64) [MaxExtra]float64
+}
+
+// shiftDetector is a detector that sees sustained shifts rather than single
+// values. The model keeps the baseline frozen from accept until over.
+type shiftDetector interface {
+	detector
+	// accept is called when a finding was accepted as a shift to side.
+	accept(w []float64, side int8)
+	// over reports whether the evidence for a shift to side is used up.
+	over(w []float64, side int8) bool
+	// since returns the number of values, and the event time of the first,
+	// that the evidence for a shift to side comes from.
+	since(w []float64, side int8) (n int, onset int64)
+	// clear forgets all evidence.
+	clear(w []float64)
+}

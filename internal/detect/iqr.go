@@ -1,0 +1,65 @@
+package detect
+
+import "math"
+
+// iqrRow: Tukey's fences on type-7 quartiles. The threshold is the fence
+// factor for a large sample; for fewer samples it is widened to be as rare.
+var iqrRow = row{
+	info: Info{
+		Name:             "iqr",
+		Doc:              "distance from the quartiles in interquartile ranges (Tukey's fences)",
+		DefaultThreshold: 3.2,
+		MinThreshold:     1,
+		MaxThreshold:     7,
+		ThresholdUnit:    "interquartile ranges beyond the quartile",
+		Extra:            []string{"q1", "q3", "iqr", "lower_bound", "upper_bound"},
+	},
+	build: func(_ *Model, threshold float64, _ func(string) float64) detector {
+		z := quartile + threshold*iqrSigma
+		return &iqr{z: z, table: newLimitTable(z, .37, math.Pi/2)}
+	},
+}
+
+const (
+	quartile = .67449  // third quartile of the standard normal distribution
+	iqrSigma = 1.34898 // its interquartile range
+)
+
+type iqr struct {
+	z     float64
+	table *limitTable
+}
+
+// fence returns the range that the fences are measured in, and their factor.
+// The range is at least that of the robust scale, so that a series whose
+// middle half is flat is not all alarms.
+func (d *iqr) fence(r *reference) (width, factor float64) {
+	width = max(r.q3-r.q1, r.scale*iqrSigma)
+	return width, (d.table.at(r.effective)*r.spike - quartile) / iqrSigma
+}
+
+func (d *iqr) judge(r reference, _ []float64) result {
+	width, factor := d.fence(&r)
+	switch {
+	case r.y > r.q3:
+		v := (r.y - r.q3) / width
+		return result{score: v / factor, value: v, side: 1}
+	case r.y < r.q1:
+		v := (r.q1 - r.y) / width
+		return result{score: v / factor, value: -v, side: -1}
+	}
+	return result{}
+}
+
+func (d *iqr) limit(r reference, side int8) float64 {
+	width, factor := d.fence(&r)
+	if side < 0 {
+		return r.q1 - factor*width
+	}
+	return r.q3 + factor*width
+}
+
+func (d *iqr) extra(r reference, _ []float64, back func(float64) float64) [MaxExtra]float64 {
+	q1, q3 := back(r.q1), back(r.q3)
+	return [MaxExtra]float64{q1, q3, q3 - q1, back(d.limit(r, -1)), back(d.limit(r, 1))}
+}

@@ -1,0 +1,36 @@
+package detect
+
+import "math"
+
+// madRow: the modified z-score of Iglewicz and Hoaglin. When the MAD is zero,
+// the mean absolute deviation takes its place, then the floor.
+var madRow = row{
+	info: Info{
+		Name:             "mad",
+		Doc:              "distance from the median in median absolute deviations (modified z-score)",
+		DefaultThreshold: 5,
+		MinThreshold:     2,
+		MaxThreshold:     10,
+		ThresholdUnit:    "modified z-score (0.6745 * deviation / MAD) for a large sample",
+		Extra:            []string{"median", "mad", "modified_zscore"},
+	},
+	build: func(_ *Model, threshold float64, _ func(string) float64) detector {
+		return &mad{table: newLimitTable(threshold, .37, math.Pi/2)}
+	},
+}
+
+type mad struct{ table *limitTable }
+
+func (d *mad) judge(r reference, _ []float64) result {
+	z := (r.y - r.med) / r.scale
+	return result{score: math.Abs(z) / (d.table.at(r.effective) * r.spike), value: z, side: sign(z)}
+}
+
+func (d *mad) limit(r reference, side int8) float64 {
+	return r.med + float64(side)*d.table.at(r.effective)*r.spike*r.scale
+}
+
+func (d *mad) extra(r reference, _ []float64, back func(float64) float64) [MaxExtra]float64 {
+	spread := (back(r.med+r.mad) - back(r.med-r.mad)) / 2
+	return [MaxExtra]float64{back(r.med), spread, (r.y - r.med) / r.scale}
+}

@@ -1,0 +1,93 @@
+package detect
+
+import "math"
+
+const (
+	// winsorWindow is the distance from the median, in robust standard
+	// deviations, up to which values are learned as they are.
+	winsorWindow = 5
+	// winsorCUSUM bounds the contribution of one value to a sum.
+	winsorCUSUM = 3
+	// relativeFloor is the least standard deviation, as a ratio of the level,
+	// that any series is credited with: less is quantisation, not noise.
+	relativeFloor = .01
+	// madToSigma and q80ToSigma turn MAD, and the distance between the first
+	// and last decile, into standard deviations of a normal distribution;
+	// meanAbsToSigma does so for the mean absolute deviation.
+	madToSigma     = 1.4826
+	q80ToSigma     = 1 / 2.5631
+	meanAbsToSigma = 1.2533
+)
+
+// reference is what detectors know about a series before they see y. All
+// numbers are on the judged scale.
+type reference struct {
+	y float64
+	// n is the number of values in the window; effective is the number of
+	// independent values that they are worth for an estimate of scale.
+	n, effective float64
+	mean, sd     float64
+	q1, med, q3  float64
+	mad          float64
+	// floor is the least scale; scale is the robust one: the largest of MAD,
+	// 80 % span and floor.
+	floor, scale float64
+	// spike widens the limits of spike detectors, >= 1.
+	spike float64
+
+	// Long baseline.
+	longN, longMean, longSD float64
+	// persistence is the factor by which correlation makes sums wander more
+	// than those of independent values, >= 1.
+	persistence float64
+	at          int64
+	// shift is the side of a sustained shift that goes on, 0 none.
+	shift int8
+}
+
+func (m *Model) refer(s *State) reference {
+	var r reference
+	o := s.win.sorted(m.cfg.Window)
+	r.n = float64(s.win.n)
+	r.mean, r.sd = s.win.moments()
+	r.q1, r.med, r.q3 = o.quantile(.25), o.quantile(.5), o.quantile(.75)
+	r.mad = o.mad(r.med)
+	r.floor = m.floor(r.med)
+	s1 := r.mad * madToSigma
+	if s1 <= 0 {
+		s1 = o.meanAbs(r.med) * meanAbsToSigma
+	}
+	r.scale = max(s1, (o.quantile(.9)-o.quantile(.1))*q80ToSigma, r.floor)
+
+	r.longN, r.longMean = float64(s.longN), s.mean
+	r.longSD = max(math.Sqrt(max(0, s.variance)), r.floor)
+	r.effective, r.persistence, r.spike = r.n, 1, 1
+	// Correlation that could be chance is taken for none.
+	if rho := float64(s.rho) - 1/math.Sqrt(r.longN); rho > 0 {
+		rho = min(rho, .9)
+		r.effective = max(4, r.n*(1-rho*rho)/(1+rho*rho))
+		r.persistence = min(maxPersistence, (1+rho)/(1-rho))
+	}
+	if s.widen > 0 {
+		r.spike = math.Exp(float64(s.widen))
+	}
+	r.shift = s.shiftSide
+	return r
+}
+
+// floor is the least scale at a level.
+func (m *Model) floor(level float64) float64 {
+	f := relativeFloor
+	if m.cfg.Scale == Linear {
+		f *= math.Abs(level)
+	}
+	return max(f, m.minScale)
+}
+
+// maxPersistence bounds how much slower correlation makes shift detection.
+const maxPersistence = 6
+
+// bounds returns the limits of what is learned unchanged.
+func (r *reference) bounds() bounds {
+	return bounds{lo: r.med - winsorWindow*r.scale, hi: r.med + winsorWindow*r.scale}
+}
