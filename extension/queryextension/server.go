@@ -1,0 +1,100 @@
+package queryextension
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.uber.org/zap"
+
+	"github.com/llm-devops/llm-sentinel/extension/queryextension/internal/metadata"
+	"github.com/llm-devops/llm-sentinel/internal/store"
+)
+
+// server answers requests. It is immutable after newServer apart from its
+// counters and is safe for concurrent use.
+type server struct {
+	cfg       *Config
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+	labels    labelSets
+	version   string
+	now       func() time.Time
+
+	// reader returns the storage to ask, or why there is none now.
+	reader  func(context.Context) (store.Reader, error)
+	health  *health
+	storage *pinger
+	// metrics fetches the collector's own telemetry.
+	metrics *http.Client
+	slots   chan struct{}
+	routes  []route
+	// closing ends when the extension stops waiting for running requests.
+	closing <-chan struct{}
+}
+
+// handler is everything below TLS, CORS and authentication.
+func (s *server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range s.routes {
+		pattern := rt.path
+		if pattern == "/" {
+			pattern = "/{$}"
+		}
+		handle := rt.handle
+		if rt.limited {
+			handle = s.limited(handle)
+		}
+		mux.HandleFunc("GET "+pattern, labelled(rt.path, handle)) // also matches HEAD
+		mux.HandleFunc(pattern, labelled(rt.path, methodNotAllowed))
+	}
+	mux.HandleFunc("/", notFound)
+	return s.limitBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// ServeMux answers unclean paths with a redirect in HTML.
+		if p := r.URL.Path; p == "" || p[0] != '/' || path.Clean(p) != p {
+			notFound(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+func labelled(route string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		infoOf(r.Context()).route = route
+		next(w, r)
+	}
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	sendError(w, r, &apiError{status: http.StatusNotFound, code: codeNotFound, message: "there is no such route; GET / lists them"})
+}
+
+func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	sendError(w, r, &apiError{status: http.StatusMethodNotAllowed, code: codeMethodNotAllowed, message: "this route answers GET and HEAD only"})
+}
+
+// httpServer puts the collector's standard server settings around the handler.
+func (s *server) httpServer(ctx context.Context, host component.Host, set component.TelemetrySettings) (*http.Server, error) {
+	srv, err := s.cfg.HTTP.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
+	if err != nil {
+		return nil, err
+	}
+	srv.Handler = s.observe(srv.Handler)
+	return srv, nil
+}
+
+// refusedOutside answers what confighttp refuses before the routes are reached:
+// failed authentication and bodies that cannot be decompressed. Its messages
+// may quote the authenticator's inner workings and are not passed on.
+func refusedOutside(w http.ResponseWriter, r *http.Request, _ string, status int) {
+	e := &apiError{status: status, code: codeBadRequest, message: "the request cannot be read"}
+	if status == http.StatusUnauthorized {
+		e.code, e.message = codeUnauthorized, "authentication failed"
+	}
+	sendError(w, r, e)
+}
