@@ -201,7 +201,7 @@ func FromAttributes(m pcommon.Map, at time.Time) (Anomaly, error) {
 		case AttrTimeWindow:
 			a.Context.TimeWindow = v.AsString()
 		case AttrSampleCount:
-			a.Context.SampleCount = uint64(max(v.Int(), 0)) //nolint:gosec // clamped to zero or above
+			a.Context.SampleCount = uint64(max(v.Int(), 0))
 		case AttrRootCause:
 			a.RootCause = v.AsString()
 		case AttrRemediation:

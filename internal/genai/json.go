@@ -86,8 +86,14 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		w.Metadata[k] = v
 	}
 	for _, f := range [...]struct{ k, v string }{
-		{metaUser, e.User}, {metaSession, e.Conversation}, {metaRegion, e.Region}, {metaEnvironment, e.Environment},
-		{metaTenant, e.Tenant}, {metaAgent, e.Agent}, {metaResponseID, e.ResponseID}, {metaErrorType, e.ErrorType},
+		{metaUser, e.User},
+		{metaSession, e.Conversation},
+		{metaRegion, e.Region},
+		{metaEnvironment, e.Environment},
+		{metaTenant, e.Tenant},
+		{metaAgent, e.Agent},
+		{metaResponseID, e.ResponseID},
+		{metaErrorType, e.ErrorType},
 	} {
 		if f.v != "" {
 			w.Metadata[f.k] = f.v
