@@ -68,6 +68,13 @@ func (b *batch) report(ctx context.Context, ent *entry, key *series.Key, o outco
 		found = append(found, b.anomaly(key, i, o))
 		b.tel.detected(ctx, i, &b.verdicts[i])
 	}
+	for i := range found {
+		for k := range found {
+			if k != i {
+				found[i].RelatedAlerts = append(found[i].RelatedAlerts, found[k].ID)
+			}
+		}
+	}
 	if !b.event.SpanID.IsEmpty() {
 		if ent.marks == nil {
 			ent.marks = &marks{}
@@ -102,7 +109,7 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 		Confidence: v.Confidence,
 		Details: anomaly.Details{
 			Metric: j.metric.name, Value: j.metric.value(ev), Baseline: v.Expected, Threshold: v.Limit,
-			DeviationSigma: v.Sigma, Methods: make([]anomaly.Method, 0, v.N), Additional: map[string]float64{"score": v.Score},
+			DeviationSigma: v.Sigma, Methods: make([]anomaly.Method, 0, v.N), Additional: map[string]float64{"score": v.Score, "level": v.Level},
 		},
 		Context: anomaly.Context{
 			EventID: item, UserID: strings.Clone(ev.User), Region: strings.Clone(ev.Region),
@@ -119,7 +126,10 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 		a.Details.Additional[string(method)+".value"] = f.Value
 		a.Details.Additional[string(method)+".score"] = f.Score
 		for n, name := range j.model.ExtraNames(f.Detector) {
-			a.Details.Additional[string(method)+"."+name] = f.Extra[n]
+			if _, taken := a.Details.Additional[name]; taken {
+				name = string(method) + "." + name
+			}
+			a.Details.Additional[name] = f.Extra[n]
 		}
 	}
 	if !ev.TraceID.IsEmpty() {

@@ -88,7 +88,7 @@ type DetectorConfig struct {
 	Metrics []string `mapstructure:"metrics"`
 	// Params are the further numbers that the detector knows, for example k of
 	// cusum. They are written beside the other keys.
-	Params map[string]float64 `mapstructure:",remain"`
+	Params map[string]any `mapstructure:",remain"`
 
 	// prevent unkeyed literal initialization
 	_ struct{}
@@ -196,7 +196,7 @@ func (c *Config) validateDetectors() error {
 	return errors.Join(errs...)
 }
 
-func validateParams(detector string, known []detect.ParamInfo, set map[string]float64) error {
+func validateParams(detector string, known []detect.ParamInfo, set map[string]any) error {
 	var errs []error
 	names := []string{"enabled", "threshold", "metrics"}
 	for _, p := range known {
@@ -208,8 +208,8 @@ func validateParams(detector string, known []detect.ParamInfo, set map[string]fl
 			errs = append(errs, fmt.Errorf("detectors::%s has the keys %s, got %q", detector, strings.Join(names, ", "), name))
 			continue
 		}
-		if v := set[name]; !(v >= known[i].Min && v <= known[i].Max) {
-			errs = append(errs, fmt.Errorf("detectors::%s::%s must be in %v..%v, got %v", detector, name, known[i].Min, known[i].Max, v))
+		if v, ok := number(set[name]); !ok || !(v >= known[i].Min && v <= known[i].Max) {
+			errs = append(errs, fmt.Errorf("detectors::%s::%s must be a number in %v..%v, got %v", detector, name, known[i].Min, known[i].Max, set[name]))
 		}
 	}
 	return errors.Join(errs...)
@@ -265,7 +265,7 @@ func (c *Config) plans() []plan {
 				continue
 			}
 			p.model.Detectors = append(p.model.Detectors, detect.DetectorConfig{
-				Name: info.Name, Threshold: or(d.Threshold, 0), Params: d.Params,
+				Name: info.Name, Threshold: or(d.Threshold, 0), Params: numbers(d.Params),
 			})
 		}
 		if len(p.model.Detectors) > 0 {
@@ -280,4 +280,28 @@ func or[T any](v *T, def T) T {
 		return *v
 	}
 	return def
+}
+
+// number reads a number as YAML gives it.
+func number(v any) (float64, bool) {
+	switch x := v.(type) {
+	case float64:
+		return x, true
+	case int:
+		return float64(x), true
+	case int64:
+		return float64(x), true
+	}
+	return 0, false
+}
+
+func numbers(m map[string]any) map[string]float64 {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make(map[string]float64, len(m))
+	for k, v := range m {
+		out[k], _ = number(v)
+	}
+	return out
 }

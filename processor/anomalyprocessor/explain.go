@@ -19,8 +19,15 @@ func (b *batch) rootCause(i int, o outcome) string {
 	s = append(s, j.metric.name...)
 	s = append(s, ' ')
 	s = appendNumber(s, x)
-	s = append(s, " is "...)
-	s = appendRatio(s, x, v)
+	if v.Level == x {
+		s = append(s, " is "...)
+	} else {
+		// A shift shows in the level of the latest calls, not in this one.
+		s = append(s, ", with the latest calls at "...)
+		s = appendNumber(s, v.Level)
+		s = append(s, " on average: "...)
+	}
+	s = appendRatio(s, v.Level, v)
 	s = append(s, " (limit "...)
 	s = appendNumber(s, v.Limit)
 	s = append(s, "), "...)
@@ -68,7 +75,7 @@ func (b *batch) within(i int, o outcome) string {
 // normal reports whether judge k found the call as expected, as against having
 // too few samples to tell.
 func (b *batch) normal(o outcome, k int) bool {
-	return o.has(o.seen, k) && !o.has(o.anomalous, k) && b.verdicts[k].Samples >= uint64(b.cfg.MinSamples) //nolint:gosec // validated
+	return o.has(o.seen, k) && !o.has(o.anomalous, k) && b.verdicts[k].Samples > uint64(b.cfg.MinSamples) //nolint:gosec // validated
 }
 
 // appendRatio writes how x relates to the expected value.

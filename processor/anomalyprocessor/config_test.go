@@ -1,0 +1,128 @@
+package anomalyprocessor
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+	"github.com/llm-devops/llm-sentinel/processor/anomalyprocessor/internal/metadata"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// loadConfig reads one entry of testdata/config.yaml on top of the defaults.
+func loadConfig(t *testing.T, name string) (*Config, error) {
+	t.Helper()
+	all, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	id := component.NewIDWithName(metadata.Type, name)
+	require.True(t, all.IsSet(id.String()), "no entry %s", id)
+	sub, err := all.Sub(id.String())
+	require.NoError(t, err)
+	cfg := createDefaultConfig().(*Config)
+	if err := sub.Unmarshal(cfg); err != nil {
+		return nil, err
+	}
+	return cfg, confmap.Validate(cfg)
+}
+
+func TestEmptyConfigIsComplete(t *testing.T) {
+	cfg, err := loadConfig(t, "")
+	require.NoError(t, err)
+	assert.Equal(t, createDefaultConfig(), cfg)
+	plans := cfg.plans()
+	require.Len(t, plans, len(metrics), "every metric is judged")
+	for _, p := range plans {
+		assert.Len(t, p.model.Detectors, len(detect.Detectors()), "by every detector")
+		assert.NoError(t, p.model.Validate())
+	}
+}
+
+func TestEveryKeyIsRead(t *testing.T) {
+	cfg, err := loadConfig(t, "all")
+	require.NoError(t, err)
+	assert.Equal(t, &Config{
+		Window: 100, MinSamples: 32, CoolDown: time.Minute, MinSeverity: anomaly.SeverityHigh,
+		MaxLateness: 2 * time.Minute, MaxFuture: 3 * time.Minute, MaxSeries: 1000, IdleTimeout: 2 * time.Hour,
+		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
+		SnapshotInterval: 10 * time.Second,
+		Detectors: map[string]DetectorConfig{
+			"z_score": {Threshold: ptr(6.)},
+			"iqr":     {Enabled: ptr(false)},
+			"mad":     {Metrics: []string{"latency_ms", "ttft_ms"}},
+			"cusum":   {},
+		},
+		Metrics: map[string]MetricConfig{
+			"latency_ms": {
+				Direction: ptr(detect.Both), Scale: ptr(detect.Linear),
+				MinRelativeDeviation: ptr(.5), MinAbsoluteDeviation: ptr(200.),
+			},
+			"cost_usd": {Enabled: ptr(false)},
+		},
+	}, cfg)
+
+	plans := cfg.plans()
+	require.Len(t, plans, len(metrics)-1, "cost_usd is off")
+	latency, input := plans[0], plans[2]
+	require.Equal(t, "latency_ms", latency.metric.name)
+	require.Equal(t, "input_tokens", input.metric.name)
+	assert.Equal(t, detect.Config{
+		Scale: detect.Linear, LogOffset: 1, Direction: detect.Both, Window: 100, MinSamples: 32,
+		MinRelative: .5, MinAbsolute: 200, CoolDown: time.Minute,
+		Detectors: []detect.DetectorConfig{{Name: "z_score", Threshold: 6}, {Name: "mad"}, {Name: "cusum"}},
+	}, latency.model)
+	assert.Equal(t, []detect.DetectorConfig{{Name: "z_score", Threshold: 6}, {Name: "cusum"}}, input.model.Detectors)
+}
+
+func TestBadConfigIsRefused(t *testing.T) {
+	for name, want := range map[string][]string{
+		"unknown_key":          {"windows"},
+		"window":               {"window must be in 16..255, got 1000"},
+		"min_samples":          {"min_samples must be in 8..window (32), got 40"},
+		"cool_down":            {"cool_down must be 0s (none) or longer, got -1s"},
+		"min_severity":         {"one of low, medium, high, critical", `"page"`},
+		"max_lateness":         {"max_lateness must be 0s or longer, got -1s"},
+		"max_future":           {"max_future must be 0s or longer, got -1s"},
+		"max_series":           {"max_series must be in 1..10000000, got 0"},
+		"idle_timeout":         {"idle_timeout must be 1s or longer, got 1ms"},
+		"snapshot_interval":    {"snapshot_interval must be 1s or longer, got 0s"},
+		"detector_name":        {"detectors must be among z_score, iqr, mad, cusum", `got "zscore"`},
+		"detector_threshold":   {"detectors::z_score::threshold must be in", "got -1"},
+		"detector_nan":         {"detectors::z_score::threshold must be in", "got NaN"},
+		"detector_metric":      {"detectors::mad::metrics must be among latency_ms, ttft_ms,", `got "latency"`},
+		"detector_no_metric":   {"detectors::mad::metrics must name at least one metric"},
+		"detector_param":       {"detectors::cusum has the keys enabled, threshold, metrics, k", `got "drift"`},
+		"detector_param_range": {"detectors::cusum::k must be a number in", "got -3"},
+		"detector_param_type":  {"detectors::cusum::k must be a number in", "got much"},
+		"metric_name":          {"metrics must be among latency_ms, ttft_ms, input_tokens, output_tokens, total_tokens, cost_usd", `got "latency"`},
+		"metric_direction":     {"up, down or both", `"sideways"`},
+		"metric_scale":         {"log", "linear", `"cubic"`},
+		"metric_deviation":     {"min_relative_deviation must be a finite number of 0 or more, got -0.1", "min_absolute_deviation must be a finite number of 0 or more, got +Inf"},
+		"metric_key":           {"threshold"},
+		"nothing_left":         {"at least one metric with a detector"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := loadConfig(t, name)
+			for _, w := range want {
+				require.ErrorContains(t, err, w)
+			}
+		})
+	}
+}
+
+func TestValidateReportsAllMistakesAtOnce(t *testing.T) {
+	cfg := createDefaultConfig().(*Config)
+	cfg.Window, cfg.MaxSeries, cfg.MaxLateness = 1, -1, -1
+	err := cfg.Validate()
+	for _, w := range []string{"window", "max_series", "max_lateness"} {
+		require.ErrorContains(t, err, w)
+	}
+}
