@@ -22,6 +22,12 @@ type rule struct {
 	// conditions, or costs so much that it waits for cheaper ones to fail.
 	late uint8
 
+	*detail
+}
+
+// detail is what only rules that are not plain need; it is apart to keep rules
+// small, as they are looked at for every attribute.
+type detail struct {
 	sel     *selector
 	path    []step
 	matches *regexp.Regexp
@@ -123,7 +129,7 @@ func (b *builder) add(c concept, rank int, s *selector) error {
 	case s.jsonSum != "" && k != kindCount && k != kindCost:
 		return errJSONSum
 	}
-	r := rule{concept: c, kind: k, prio: uint8(254 - rank), unit: s.unit, sel: s}
+	r := rule{concept: c, kind: k, prio: uint8(254 - rank), unit: s.unit, detail: &detail{sel: s}}
 	var err error
 	if s.json != "" {
 		if r.path, err = parsePath(s.json); err != nil {

@@ -118,13 +118,10 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 	st.times(span)
 	st.resource(res)
 	for k, v := range attrs.All() {
-		if !x.attributes.maybe(k) {
-			if x.captureText {
-				st.pattern(k, v)
-			}
-			continue
+		at := -1
+		if x.attributes.maybe(k) {
+			at = x.attributes.lookup(k)
 		}
-		at := x.attributes.lookup(k)
 		if at < 0 {
 			if x.captureText {
 				st.pattern(k, v)
@@ -136,7 +133,7 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 			r := &rules[i]
 			switch {
 			case r.plain && r.late == 0:
-				st.set(r, scalarOf(v))
+				st.setValue(r, v)
 			case r.late == 0:
 				st.examine(r, v)
 			default:

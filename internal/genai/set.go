@@ -1,6 +1,29 @@
 package genai
 
-import "go.opentelemetry.io/collector/pdata/ptrace"
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// setValue is set for an attribute. It takes the values that nearly all have
+// without asking for their type: the getters give zero for any other type.
+func (st *state) setValue(r *rule, v pcommon.Value) {
+	switch r.kind {
+	case kindCount:
+		if n := v.Int(); n > 0 && n <= maxTokens {
+			if st.take(r) {
+				st.setCount(r.concept, n)
+			}
+			return
+		}
+	case kindName, kindID, kindProvider, kindFinish:
+		if s := v.Str(); s != "" && len(s) <= maxNameBytes {
+			st.setName(r, s)
+			return
+		}
+	}
+	st.set(r, scalarOf(v))
+}
 
 // set checks a value and keeps it if its rule is preferred.
 func (st *state) set(r *rule, s scalar) {
@@ -34,7 +57,11 @@ func (st *state) set(r *rule, s scalar) {
 			st.ev.ErrorMessage = truncate(s.text, st.extractor.maxText)
 		}
 	default:
-		st.setName(r, s)
+		name, p, ok := s.name(r.kind == kindID)
+		st.problems |= p
+		if ok {
+			st.setName(r, name)
+		}
 	}
 }
 
@@ -84,10 +111,8 @@ func (st *state) setCount(c concept, n int64) {
 	}
 }
 
-func (st *state) setName(r *rule, s scalar) {
-	name, p, ok := s.name(r.kind == kindID)
-	st.problems |= p
-	if !ok || r.prio <= st.best[r.concept] {
+func (st *state) setName(r *rule, name string) {
+	if r.prio <= st.best[r.concept] {
 		return
 	}
 	switch r.kind {
