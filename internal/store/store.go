@@ -21,6 +21,10 @@ var (
 	ErrUnsupported = errors.New("not supported by this storage backend")
 	// ErrClosed is returned by every method after the backend was closed.
 	ErrClosed = errors.New("storage is closed")
+	// ErrInvalid is returned by a Writer for an item that can never be kept
+	// (a mistake of the caller), and by a Reader for a malformed query.
+	// Trying again cannot help.
+	ErrInvalid = errors.New("invalid")
 	// ErrFull is returned by a Writer when a size limit is reached that
 	// retention could not lower. The caller may try again later.
 	ErrFull = errors.New("storage is full")
@@ -33,6 +37,10 @@ var (
 // anomaly id): writing a batch again, whole or in part, changes nothing, so
 // that callers may retry any error. A batch is kept whole or not at all.
 // Implementations do not keep the slice, and are safe for concurrent use.
+//
+// An item that retention would remove at once, or whose time lies further in
+// the future than the backend accepts, is left out, counted and not an error:
+// the rest of its batch must not suffer from it, and trying again cannot help.
 type Writer interface {
 	WriteEvents(ctx context.Context, batch []genai.Event) error
 	WriteAnomalies(ctx context.Context, batch []anomaly.Anomaly) error

@@ -1,0 +1,344 @@
+package embedded
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"zombiezen.com/go/sqlite"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+)
+
+// Bits of the column flags of an event.
+const (
+	flagStreaming = 1 << iota
+	flagFailed
+	// flagNoEnd: the time of the row is the start of the call.
+	flagNoEnd
+	// flagAsked: nothing is known of the model that answered; the column model
+	// is the one that was asked for.
+	flagAsked
+)
+
+// binder binds the parameters of one row in the order of the columns. All
+// parameters are NULL before the first call.
+type binder struct {
+	stmt *sqlite.Stmt
+	dict func(string) (id int64, ok bool)
+	n    int
+}
+
+func (b *binder) skip() { b.n++ }
+
+func (b *binder) int(v int64) { b.n++; b.stmt.BindInt64(b.n, v) }
+
+func (b *binder) bytes(v []byte) { b.n++; b.stmt.BindBytes(b.n, v) }
+
+func (b *binder) text(v string) {
+	b.n++
+	if v != "" {
+		b.stmt.BindText(b.n, v)
+	}
+}
+
+// name binds a string that repeats in many rows.
+func (b *binder) name(v string) {
+	b.n++
+	if v == "" {
+		return
+	}
+	if id, ok := b.dict(v); ok {
+		b.stmt.BindInt64(b.n, id)
+	} else {
+		b.stmt.BindText(b.n, v)
+	}
+}
+
+func (b *binder) float(v float64, known bool) {
+	b.n++
+	if known && !math.IsNaN(v) {
+		b.stmt.BindFloat(b.n, v)
+	}
+}
+
+func (b *binder) count(v int64, known bool) {
+	b.n++
+	if known {
+		b.stmt.BindInt64(b.n, v)
+	}
+}
+
+func bindEvent(b *binder, nanos int64, e *genai.Event) error {
+	var flags int64
+	set := func(on bool, f int64) {
+		if on {
+			flags |= f
+		}
+	}
+	set(e.Streaming, flagStreaming)
+	set(e.Failed, flagFailed)
+	set(e.End == 0, flagNoEnd)
+	set(e.ResponseModel == "", flagAsked)
+
+	b.int(nanos)
+	b.bytes(e.ID[:])
+	b.name(e.Service)
+	b.name(e.Model())
+	if b.skipIf(e.TraceID.IsEmpty()) {
+		b.bytes(e.TraceID[:])
+	}
+	if b.skipIf(e.SpanID.IsEmpty()) {
+		b.bytes(e.SpanID[:])
+	}
+	if b.skipIf(e.ParentSpanID.IsEmpty()) {
+		b.bytes(e.ParentSpanID[:])
+	}
+	b.count(int64(e.Start), e.Start != 0) //nolint:gosec // bits are kept, see scanEvent
+	b.int(flags)
+	for _, s := range [...]string{
+		e.Environment, e.Region, e.Tenant, e.Operation, e.Provider, e.RequestModel, e.FinishReason, e.Agent, e.ErrorType,
+	} {
+		b.name(s)
+	}
+	b.count(e.InputTokens, e.Has(genai.FieldInputTokens))
+	b.count(e.OutputTokens, e.Has(genai.FieldOutputTokens))
+	b.count(e.TotalTokens, e.Has(genai.FieldTotalTokens))
+	b.count(e.CacheReadTokens, e.Has(genai.FieldCacheReadTokens))
+	b.count(e.CacheWriteTokens, e.Has(genai.FieldCacheWriteTokens))
+	b.count(e.ReasoningTokens, e.Has(genai.FieldReasoningTokens))
+	b.float(e.CostUSD, e.Has(genai.FieldCost))
+	b.float(e.TTFTMillis, e.Has(genai.FieldTTFT))
+	b.float(e.LatencyMillis, e.Has(genai.FieldLatency))
+	b.text(e.ResponseID)
+	b.text(e.Conversation)
+	b.text(e.User)
+	b.text(e.ErrorMessage)
+	if b.skipIf(len(e.Metadata) == 0) {
+		j, err := json.Marshal(e.Metadata)
+		if err != nil {
+			return fmt.Errorf("encode metadata: %w", err)
+		}
+		b.text(string(j))
+	}
+	b.text(e.PromptText)
+	b.text(e.ResponseText)
+	return nil
+}
+
+// skipIf reports whether the caller has to bind the next parameter.
+func (b *binder) skipIf(empty bool) bool {
+	if empty {
+		b.skip()
+	}
+	return !empty
+}
+
+// row reads the columns of one row in order.
+type row struct {
+	stmt *sqlite.Stmt
+	name func(id int64) (string, error)
+	n    int
+	// size is the number of bytes of text that were read.
+	size int
+	err  error
+}
+
+func (r *row) int() int64 {
+	v := r.stmt.ColumnInt64(r.n)
+	r.n++
+	return v
+}
+
+func (r *row) bytes(to []byte) {
+	r.stmt.ColumnBytes(r.n, to)
+	r.n++
+}
+
+func (r *row) text() string {
+	v := r.stmt.ColumnText(r.n)
+	r.n++
+	r.size += len(v)
+	return v
+}
+
+func (r *row) named() string {
+	if r.stmt.ColumnType(r.n) != sqlite.TypeInteger {
+		return r.text()
+	}
+	v, err := r.name(r.int())
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+func (r *row) count(e *genai.Event, f genai.Field) int64 {
+	if !r.stmt.ColumnIsNull(r.n) {
+		e.Present |= f
+	}
+	return r.int()
+}
+
+func (r *row) number(e *genai.Event, f genai.Field) float64 {
+	if !r.stmt.ColumnIsNull(r.n) {
+		e.Present |= f
+	}
+	v := r.stmt.ColumnFloat(r.n)
+	r.n++
+	return v
+}
+
+// float is NaN for NULL.
+func (r *row) float() float64 {
+	v := math.NaN()
+	if !r.stmt.ColumnIsNull(r.n) {
+		v = r.stmt.ColumnFloat(r.n)
+	}
+	r.n++
+	return v
+}
+
+func scanEvent(r *row) (genai.Event, error) {
+	var e genai.Event
+	nanos := r.int()
+	r.bytes(e.ID[:])
+	e.Service = r.named()
+	model := r.named()
+	r.bytes(e.TraceID[:])
+	r.bytes(e.SpanID[:])
+	r.bytes(e.ParentSpanID[:])
+	e.Start = pcommon.Timestamp(r.int()) //nolint:gosec // the bits that bindEvent kept
+	flags := r.int()
+	e.Streaming = flags&flagStreaming != 0
+	e.Failed = flags&flagFailed != 0
+	if flags&flagNoEnd == 0 {
+		e.End = pcommon.Timestamp(nanos) //nolint:gosec // as above
+	}
+	if flags&flagAsked == 0 {
+		e.ResponseModel = model
+	}
+	for _, s := range [...]*string{
+		&e.Environment, &e.Region, &e.Tenant, &e.Operation, &e.Provider, &e.RequestModel, &e.FinishReason, &e.Agent, &e.ErrorType,
+	} {
+		*s = r.named()
+	}
+	e.InputTokens = r.count(&e, genai.FieldInputTokens)
+	e.OutputTokens = r.count(&e, genai.FieldOutputTokens)
+	e.TotalTokens = r.count(&e, genai.FieldTotalTokens)
+	e.CacheReadTokens = r.count(&e, genai.FieldCacheReadTokens)
+	e.CacheWriteTokens = r.count(&e, genai.FieldCacheWriteTokens)
+	e.ReasoningTokens = r.count(&e, genai.FieldReasoningTokens)
+	e.CostUSD = r.number(&e, genai.FieldCost)
+	e.TTFTMillis = r.number(&e, genai.FieldTTFT)
+	e.LatencyMillis = r.number(&e, genai.FieldLatency)
+	e.ResponseID = r.text()
+	e.Conversation = r.text()
+	e.User = r.text()
+	e.ErrorMessage = r.text()
+	if m := r.text(); m != "" {
+		if err := json.Unmarshal([]byte(m), &e.Metadata); err != nil {
+			return e, fmt.Errorf("decode metadata of event %s: %w", e.ID, err)
+		}
+	}
+	e.PromptText = r.text()
+	e.ResponseText = r.text()
+	return e, r.err
+}
+
+// anomalyBody holds what has no column: lists, maps and rarely asked texts.
+type anomalyBody struct {
+	Methods     []anomaly.Method    `json:"methods,omitempty"`
+	Numbers     map[string]*float64 `json:"numbers,omitempty"`
+	TraceID     string              `json:"trace_id,omitempty"`
+	SpanID      string              `json:"span_id,omitempty"`
+	EventID     string              `json:"event_id,omitempty"`
+	UserID      string              `json:"user_id,omitempty"`
+	Region      string              `json:"region,omitempty"`
+	TimeWindow  string              `json:"time_window,omitempty"`
+	SampleCount uint64              `json:"sample_count,omitempty"`
+	Facts       map[string]string   `json:"facts,omitempty"`
+	RootCause   string              `json:"root_cause,omitempty"`
+	Remediation []string            `json:"remediation,omitempty"`
+	Related     []uuid.UUID         `json:"related_alerts,omitempty"`
+	RunbookURL  string              `json:"runbook_url,omitempty"`
+}
+
+func bindAnomaly(b *binder, nanos int64, a *anomaly.Anomaly) error {
+	body := anomalyBody{
+		Methods: a.Details.Methods, TraceID: a.Context.TraceID, SpanID: a.Context.SpanID, EventID: a.Context.EventID,
+		UserID: a.Context.UserID, Region: a.Context.Region, TimeWindow: a.Context.TimeWindow, SampleCount: a.Context.SampleCount,
+		Facts: a.Context.Additional, RootCause: a.RootCause, Remediation: a.Remediation, Related: a.RelatedAlerts, RunbookURL: a.RunbookURL,
+	}
+	if len(a.Details.Additional) > 0 {
+		body.Numbers = make(map[string]*float64, len(a.Details.Additional))
+		for k, v := range a.Details.Additional {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				body.Numbers[k] = nil
+			} else {
+				body.Numbers[k] = &v
+			}
+		}
+	}
+	j, err := json.Marshal(&body)
+	if err != nil {
+		return fmt.Errorf("encode anomaly %s: %w", a.ID, err)
+	}
+	b.int(nanos)
+	b.bytes(a.ID[:])
+	b.int(int64(a.Severity))
+	b.name(string(a.Type))
+	b.name(a.Service)
+	b.name(a.Model)
+	b.name(string(a.Method))
+	b.name(a.Details.Metric)
+	b.float(a.Confidence, true)
+	b.float(a.Details.Value, true)
+	b.float(a.Details.Baseline, true)
+	b.float(a.Details.Threshold, true)
+	b.float(a.Details.DeviationSigma, true)
+	b.text(string(j))
+	return nil
+}
+
+func scanAnomaly(r *row) (anomaly.Anomaly, error) {
+	var a anomaly.Anomaly
+	a.Time = time.Unix(0, r.int()).UTC()
+	r.bytes(a.ID[:])
+	a.Severity = anomaly.Severity(r.int()) //nolint:gosec // only valid severities are written
+	a.Type = anomaly.Type(r.named())
+	a.Service = r.named()
+	a.Model = r.named()
+	a.Method = anomaly.Method(r.named())
+	a.Details.Metric = r.named()
+	a.Confidence = r.float()
+	a.Details.Value = r.float()
+	a.Details.Baseline = r.float()
+	a.Details.Threshold = r.float()
+	a.Details.DeviationSigma = r.float()
+	var body anomalyBody
+	if err := json.Unmarshal([]byte(r.text()), &body); err != nil {
+		return a, fmt.Errorf("decode anomaly %s: %w", a.ID, err)
+	}
+	a.Details.Methods = body.Methods
+	if len(body.Numbers) > 0 {
+		a.Details.Additional = make(map[string]float64, len(body.Numbers))
+		for k, v := range body.Numbers {
+			if v == nil {
+				a.Details.Additional[k] = math.NaN()
+			} else {
+				a.Details.Additional[k] = *v
+			}
+		}
+	}
+	a.Context = anomaly.Context{
+		TraceID: body.TraceID, SpanID: body.SpanID, EventID: body.EventID, UserID: body.UserID, Region: body.Region,
+		TimeWindow: body.TimeWindow, SampleCount: body.SampleCount, Additional: body.Facts,
+	}
+	a.RootCause, a.Remediation, a.RelatedAlerts, a.RunbookURL = body.RootCause, body.Remediation, body.Related, body.RunbookURL
+	return a, r.err
+}

@@ -1,0 +1,35 @@
+// Package embedded keeps LLM events and anomalies in one SQLite database, with
+// one set of tables for each hour of event time.
+//
+// # Durability
+//
+// A write returns when its transaction is committed to the write-ahead log in
+// the operating system's cache. From then on it survives the end of the
+// process in any way, SIGKILL included. It survives power loss or a crash of
+// the operating system once the log was flushed to disk, which happens every
+// Config.SyncInterval (1 s by default): at most the writes of that interval
+// are lost, always the newest, never a part of a batch, and the database stays
+// sound. With SyncInterval zero each write is flushed before it returns.
+//
+// # Layout
+//
+//	events.db                 the database (with -wal and -shm beside it while open)
+//	lock.db                   locked while a process uses the directory
+//
+//	meta(key, value)          schema_version
+//	partitions(hour, …)       one row an hour of event time, with row counts
+//	d_YYYYMMDDHH(id, val)     dictionary of the strings of that hour
+//	ev_YYYYMMDDHH(…)          events, clustered by (time, id)
+//	an_YYYYMMDDHH(…)          anomalies, clustered by (time, id)
+//	events, anomalies         views over the newest hours, with strings resolved
+//
+// An hour is self-contained, so that retention is a DROP TABLE and nothing has
+// to be collected afterwards. Small partitions keep the index over random
+// trace ids in cache, which is what bounds the write rate.
+//
+// # Concurrency
+//
+// One connection writes, under a lock. A fixed number of connections read, each
+// query in a snapshot of its own. One goroutine flushes the log and applies
+// retention.
+package embedded

@@ -1,0 +1,289 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+const (
+	fileName     = "events.db"
+	lockFileName = "lock.db"
+)
+
+var (
+	// ErrInUse: another process (or another Store) uses the directory.
+	ErrInUse = errors.New("directory is in use")
+	// ErrDamaged: the database cannot be trusted.
+	ErrDamaged = errors.New("database is damaged")
+	// ErrSchema: the file was not written by this version or an older one.
+	ErrSchema = errors.New("unknown database schema")
+)
+
+func damageError(dir string, cause error) error {
+	return fmt.Errorf("%w: %s: %w; either set recreate to start an empty one and keep the damaged file beside it, "+
+		"or move the directory away (what is readable can be saved with: sqlite3 %s .recover)",
+		ErrDamaged, filepath.Join(dir, fileName), cause, fileName)
+}
+
+// Open opens the store in cfg.Directory and creates it when it is missing. It
+// fails with [ErrInUse], [ErrDamaged] or [ErrSchema], wrapped with the path and
+// what to do. ctx bounds opening only.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	dir, err := filepath.Abs(cfg.Directory)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: %w", cfg.Directory, err)
+	}
+	cfg.Directory = dir
+	if err := prepareDirectory(dir); err != nil {
+		return nil, err
+	}
+	lock, err := acquire(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(ctx, cfg)
+	if errors.Is(err, ErrDamaged) && cfg.Recreate {
+		cfg.Logger.Error("event store is damaged, starting an empty one", zap.Error(err))
+		if err = setAside(dir, cfg.Now()); err == nil {
+			s, err = open(ctx, cfg)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.lock = lock
+	s.loop.Go(s.work)
+	return s, nil
+}
+
+func prepareDirectory(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("create directory for events: %w", err)
+	}
+	// SQLite gives the files that it puts beside a database the mode of the
+	// database, so the mode is decided here.
+	for _, name := range [...]string{fileName, lockFileName} {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the path comes from the configuration
+		if err != nil {
+			return fmt.Errorf("directory for events must be writable: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acquire takes the directory for this process. The lock is a transaction on a
+// database of its own, because that works wherever SQLite works and ends with
+// the process. It must come before everything else touches the database.
+func acquire(dir string) (*sqlite.Conn, error) {
+	path := filepath.Join(dir, lockFileName)
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	conn.SetBusyTimeout(0)
+	if err := sqlitex.ExecuteTransient(conn, "BEGIN EXCLUSIVE", nil); err != nil {
+		if code := sqlite.ErrCode(err).ToPrimary(); code == sqlite.ResultBusy || code == sqlite.ResultLocked {
+			err = ErrInUse
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w: another collector, or another storage extension of this one, has it open; "+
+			"stop it or give each its own directory", dir, err), conn.Close())
+	}
+	return conn, nil
+}
+
+// setAside renames the files of a damaged database.
+func setAside(dir string, now time.Time) error {
+	suffix := ".damaged-" + now.UTC().Format("20060102T150405.000")
+	for _, part := range [...]string{"", "-wal", "-shm"} {
+		from := filepath.Join(dir, fileName+part)
+		to := filepath.Join(dir, fileName+suffix+part)
+		if err := os.Rename(from, to); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("set damaged database aside: %w", err)
+		}
+	}
+	return prepareDirectory(dir)
+}
+
+func open(ctx context.Context, cfg Config) (_ *Store, err error) {
+	path := filepath.Join(cfg.Directory, fileName)
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, openError(cfg.Directory, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, conn.Close())
+		}
+	}()
+	conn.SetInterrupt(ctx.Done())
+	synchronous := "NORMAL"
+	if cfg.SyncInterval == 0 {
+		synchronous = "FULL"
+	}
+	for _, p := range []string{
+		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = " + synchronous, "PRAGMA wal_autocheckpoint = 4000",
+		"PRAGMA journal_size_limit = 67108864", "PRAGMA cache_size = -32768", "PRAGMA temp_store = MEMORY",
+		"PRAGMA trusted_schema = OFF",
+	} {
+		if err := sqlitex.ExecuteTransient(conn, p, nil); err != nil {
+			return nil, openError(cfg.Directory, err)
+		}
+	}
+	if err := migrate(conn, cfg.Directory); err != nil {
+		return nil, err
+	}
+	if err := check(conn, cfg); err != nil {
+		return nil, err
+	}
+	readers, err := sqlitex.NewPool(path, sqlitex.PoolOptions{
+		Flags: sqlite.OpenReadWrite, PoolSize: cfg.Readers,
+		PrepareConn: func(c *sqlite.Conn) error {
+			return sqlitex.ExecuteScript(c, "PRAGMA query_only = ON; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;", nil)
+		},
+	})
+	if err != nil {
+		return nil, openError(cfg.Directory, err)
+	}
+	// The log exists while a connection is open. Only the log may be opened
+	// beside SQLite: closing a second handle of the database or its -shm file
+	// would drop the locks that SQLite holds on them.
+	wal, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open write-ahead log: %w", err), readers.Close())
+	}
+	conn.SetInterrupt(nil)
+	s := &Store{
+		cfg: cfg, readers: readers, wal: wal, w: newWriter(conn),
+		writing: make(chan struct{}, 1), closed: make(chan struct{}), kick: make(chan struct{}, 1),
+	}
+	s.writing <- struct{}{}
+	if err := s.measure(); err != nil {
+		return nil, errors.Join(openError(cfg.Directory, err), readers.Close(), wal.Close())
+	}
+	return s, nil
+}
+
+func openError(dir string, err error) error {
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
+		return damageError(dir, err)
+	case sqlite.ResultInterrupt:
+		return fmt.Errorf("open event store in %s: %w", dir, context.Canceled)
+	default:
+		return fmt.Errorf("open event store in %s: %w", dir, err)
+	}
+}
+
+func queryInt(conn *sqlite.Conn, query string) (int64, error) {
+	stmt, _, err := conn.PrepareTransient(query)
+	if err != nil {
+		return 0, err
+	}
+	v, err := sqlitex.ResultInt64(stmt)
+	return v, errors.Join(err, stmt.Finalize())
+}
+
+// migrate brings the schema up to this version.
+func migrate(conn *sqlite.Conn, dir string) error {
+	app, err := queryInt(conn, "PRAGMA application_id")
+	if err != nil {
+		return openError(dir, err)
+	}
+	tables, err := queryInt(conn, "SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return openError(dir, err)
+	}
+	path := filepath.Join(dir, fileName)
+	switch {
+	case app == 0 && tables == 0:
+		end := sqlitex.Transaction(conn)
+		err := sqlitex.ExecuteScript(conn, fmt.Sprintf("PRAGMA application_id = %d;%s INSERT INTO meta VALUES('schema_version', %d);",
+			applicationID, ddlBase, schemaVersion), nil)
+		end(&err)
+		if err != nil {
+			return openError(dir, err)
+		}
+		return nil
+	case app != applicationID:
+		return fmt.Errorf("%w: %s is a database of another program; choose another directory", ErrSchema, path)
+	}
+	var version string
+	err = sqlitex.ExecuteTransient(conn, "SELECT value FROM meta WHERE key = 'schema_version'", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error { version = stmt.ColumnText(0); return nil },
+	})
+	if err != nil {
+		return openError(dir, err)
+	}
+	switch n, err := strconv.Atoi(version); {
+	case err != nil || n < 1:
+		return damageError(dir, fmt.Errorf("schema version is %q", version))
+	case n > schemaVersion:
+		return fmt.Errorf("%w: %s has version %d, this build knows up to %d; run the newer build, or move the directory away to start an empty store",
+			ErrSchema, path, n, schemaVersion)
+	}
+	return nil
+}
+
+// check looks for damage: the catalogue against the schema, and the structure
+// of the tables, newest first, until the budget is used up. What is left is
+// checked by SQLite whenever a page is read.
+func check(conn *sqlite.Conn, cfg Config) error {
+	parts, err := listPartitions(conn)
+	if err != nil {
+		return openError(cfg.Directory, err)
+	}
+	found, err := queryInt(conn, `SELECT count(*) FROM partitions p, sqlite_schema m WHERE m.type = 'table'
+		AND m.name IN ('d_' || p.name, 'ev_' || p.name, 'an_' || p.name)`)
+	if err != nil {
+		return openError(cfg.Directory, err)
+	}
+	if found != int64(len(parts))*3 {
+		return damageError(cfg.Directory, fmt.Errorf("%d hours need %d tables, found %d", len(parts), len(parts)*3, found))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.CheckBudget)
+	defer cancel()
+	old := conn.SetInterrupt(ctx.Done())
+	defer conn.SetInterrupt(old)
+	tables := []string{"meta", "partitions"}
+	for _, p := range parts {
+		tables = append(tables, "d_"+p.name, "ev_"+p.name, "an_"+p.name)
+	}
+	for i, t := range tables {
+		var damage string
+		err := sqlitex.ExecuteTransient(conn, fmt.Sprintf("PRAGMA quick_check('%s')", t), &sqlitex.ExecOptions{
+			ResultFunc: func(stmt *sqlite.Stmt) error {
+				if v := stmt.ColumnText(0); v != "ok" && damage == "" {
+					damage = v
+				}
+				return nil
+			},
+		})
+		switch {
+		case sqlite.ErrCode(err).ToPrimary() == sqlite.ResultInterrupt:
+			cfg.Logger.Info("event store is checked in part", zap.Int("tables_checked", i), zap.Int("tables", len(tables)),
+				zap.Duration("budget", cfg.CheckBudget))
+			return nil
+		case err != nil:
+			return openError(cfg.Directory, err)
+		case damage != "":
+			return damageError(cfg.Directory, fmt.Errorf("table %s: %s", t, damage))
+		}
+	}
+	return nil
+}

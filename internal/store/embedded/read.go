@@ -1,0 +1,299 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/store"
+)
+
+// Results are read ahead into memory up to these limits, so that a query of
+// usual size gives its connection back before a slow caller consumes it.
+const (
+	readAheadRows  = 1000
+	readAheadBytes = 4 << 20
+)
+
+// errStop says that the caller has left the iteration.
+var errStop = errors.New("stop")
+
+// Events implements [store.Reader].
+func (s *Store) Events(ctx context.Context, q store.EventQuery) iter.Seq2[genai.Event, error] {
+	sel, err := eventSelection(q)
+	return results(ctx, s, "read events", sel, err, scanEvent)
+}
+
+// Anomalies implements [store.Reader].
+func (s *Store) Anomalies(ctx context.Context, q store.AnomalyQuery) iter.Seq2[anomaly.Anomaly, error] {
+	sel, err := anomalySelection(q)
+	return results(ctx, s, "read anomalies", sel, err, scanAnomaly)
+}
+
+// CountEvents implements [store.Reader].
+func (s *Store) CountEvents(ctx context.Context, q store.EventQuery) (int64, error) {
+	sel, err := eventSelection(q)
+	if err != nil {
+		return 0, err
+	}
+	return s.count(ctx, "count events", sel)
+}
+
+// CountAnomalies implements [store.Reader].
+func (s *Store) CountAnomalies(ctx context.Context, q store.AnomalyQuery) (int64, error) {
+	sel, err := anomalySelection(q)
+	if err != nil {
+		return 0, err
+	}
+	return s.count(ctx, "count anomalies", sel)
+}
+
+// snapshot runs f on a connection that sees one state of the database.
+func (s *Store) snapshot(ctx context.Context, f func(*sqlite.Conn) error) (err error) {
+	if s.isClosed() {
+		return store.ErrClosed
+	}
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		conn.SetInterrupt(nil) // the end of the transaction must not be interrupted
+		if !conn.AutocommitEnabled() {
+			err = errors.Join(err, sqlitex.ExecuteTransient(conn, "ROLLBACK", nil))
+		}
+		s.readers.Put(conn)
+	}()
+	if err := sqlitex.ExecuteTransient(conn, "BEGIN", nil); err != nil {
+		return err
+	}
+	return f(conn)
+}
+
+// partitionsFor lists the hours that may hold matches, in the query's order.
+func partitionsFor(conn *sqlite.Conn, sel *selection) ([]catalogued, error) {
+	first, last := sel.hours()
+	order := "DESC"
+	if sel.ascending {
+		order = "ASC"
+	}
+	var out []catalogued
+	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions WHERE hour >= ? AND hour <= ? ORDER BY hour "+order,
+		&sqlitex.ExecOptions{
+			Args: []any{first, last},
+			ResultFunc: func(stmt *sqlite.Stmt) error {
+				out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+				return nil
+			},
+		})
+	return out, err
+}
+
+// words reads the dictionary of an hour.
+type words struct {
+	conn  *sqlite.Conn
+	table string
+	known map[int64]string
+	byID  *sqlite.Stmt
+}
+
+func (w *words) text(id int64) (string, error) {
+	if v, ok := w.known[id]; ok {
+		return v, nil
+	}
+	if w.byID == nil {
+		stmt, _, err := w.conn.PrepareTransient("SELECT val FROM " + w.table + " WHERE id = ?")
+		if err != nil {
+			return "", err
+		}
+		w.byID = stmt
+	}
+	w.byID.BindInt64(1, id)
+	found, err := w.byID.Step()
+	if err != nil {
+		return "", err
+	}
+	if !found {
+		return "", fmt.Errorf("dictionary %s has no id %d", w.table, id)
+	}
+	v := w.byID.ColumnText(0)
+	w.known[id] = v
+	return v, w.byID.Reset()
+}
+
+// stored is the form in which v appears in the rows of the hour.
+func (w *words) stored(v string) (any, error) {
+	var out any = v
+	err := sqlitex.ExecuteTransient(w.conn, "SELECT id FROM "+w.table+" WHERE val = ?", &sqlitex.ExecOptions{
+		Args:       []any{v},
+		ResultFunc: func(stmt *sqlite.Stmt) error { out = stmt.ColumnInt64(0); return nil },
+	})
+	return out, err
+}
+
+func (w *words) close() {
+	if w.byID != nil {
+		_ = w.byID.Finalize() // repeats the error of the last step
+	}
+}
+
+func results[T any](ctx context.Context, s *Store, what string, sel selection, bad error, scan func(*row) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var zero T
+		if bad == nil && sel.limit < 1 {
+			bad = fmt.Errorf("%w: limit must be at least 1, got %d", store.ErrInvalid, sel.limit)
+		}
+		if bad != nil {
+			yield(zero, bad)
+			return
+		}
+		var ahead []T
+		flush := func() error {
+			for i := range ahead {
+				if !yield(ahead[i], nil) {
+					return errStop
+				}
+			}
+			clear(ahead)
+			ahead = ahead[:0]
+			return nil
+		}
+		size := 0
+		err := s.snapshot(ctx, func(conn *sqlite.Conn) error {
+			return selectRows(conn, sel, func(r *row) error {
+				v, err := scan(r)
+				if err != nil {
+					return err
+				}
+				ahead = append(ahead, v)
+				size += r.size
+				if len(ahead) < readAheadRows && size < readAheadBytes {
+					return nil
+				}
+				size = 0
+				return flush()
+			})
+		})
+		if err == nil {
+			err = flush()
+		}
+		if err != nil && !errors.Is(err, errStop) {
+			yield(zero, s.explain(ctx, what, err))
+		}
+	}
+}
+
+// selectRows calls emit for each match, in order, up to the limit.
+func selectRows(conn *sqlite.Conn, sel selection, emit func(*row) error) error {
+	parts, err := partitionsFor(conn, &sel)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if sel.limit == 0 {
+			return nil
+		}
+		if sel.rows(p) == 0 {
+			continue
+		}
+		if err := selectFrom(conn, &sel, p, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// selectFrom reads one hour and takes what it found off the limit and offset.
+func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row) error) (err error) {
+	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
+	defer w.close()
+	cond, err := sel.where(w.stored, true)
+	if err != nil {
+		return err
+	}
+	if sel.offset > 0 {
+		n, err := countWhere(conn, sel.prefix+p.name, cond)
+		if err != nil {
+			return err
+		}
+		if n <= int64(sel.offset) {
+			sel.offset -= int(n)
+			return nil
+		}
+	}
+	stmt, _, err := conn.PrepareTransient("SELECT " + sel.columns + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ? OFFSET ?")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := stmt.Finalize(); err == nil {
+			err = e
+		}
+	}()
+	bindAll(stmt, append(cond.args, int64(sel.limit), int64(sel.offset)))
+	for {
+		found, err := stmt.Step()
+		if err != nil {
+			return err
+		}
+		if !found {
+			sel.offset = 0
+			return nil
+		}
+		sel.limit--
+		if err := emit(&row{stmt: stmt, name: w.text}); err != nil {
+			return err
+		}
+	}
+}
+
+func countWhere(conn *sqlite.Conn, table string, cond *where) (int64, error) {
+	stmt, _, err := conn.PrepareTransient("SELECT count(*) FROM " + table + cond.sql.String())
+	if err != nil {
+		return 0, err
+	}
+	bindAll(stmt, cond.args)
+	n, err := sqlitex.ResultInt64(stmt)
+	return n, errors.Join(err, stmt.Finalize())
+}
+
+func (s *Store) count(ctx context.Context, what string, sel selection) (int64, error) {
+	sel.after = nil
+	var total int64
+	err := s.snapshot(ctx, func(conn *sqlite.Conn) error {
+		parts, err := partitionsFor(conn, &sel)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			switch {
+			case sel.rows(p) == 0:
+				continue
+			case !sel.filtered() && sel.covers(p.hour):
+				total += sel.rows(p)
+				continue
+			}
+			w := &words{conn: conn, table: "d_" + p.name}
+			cond, err := sel.where(w.stored, false)
+			if err != nil {
+				return err
+			}
+			n, err := countWhere(conn, sel.prefix+p.name, cond)
+			if err != nil {
+				return err
+			}
+			total += n
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, s.explain(ctx, what, err)
+	}
+	return total, nil
+}

@@ -1,0 +1,130 @@
+package embedded
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	schemaVersion = 1
+	// applicationID marks the file as ours in its header ("LLMS").
+	applicationID = 0x4c4c4d53
+	// viewHours is the number of newest hours that the views cover. SQLite
+	// parses views with the schema, so they must stay short.
+	viewHours = 24
+)
+
+const ddlBase = `
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE partitions(hour INTEGER PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL DEFAULT 0, anomalies INTEGER NOT NULL DEFAULT 0);
+`
+
+// In eventColumns and anomalyColumns, columns marked dict hold the id of a
+// string in the dictionary of the hour, or the string itself when it is long or
+// the dictionary is full. SQLite types values, not columns, so both compare
+// exactly. NULL is the empty string, or a number that is not known.
+const eventColumns = `time, id, svc, model, trace, span, parent, start, flags,
+ env, region, tenant, op, provider, req_model, finish, agent, error_type,
+ in_tok, out_tok, total_tok, cache_read_tok, cache_write_tok, reasoning_tok, cost_usd, ttft_ms, latency_ms,
+ response_id, conversation, user, error_message, metadata, prompt, response`
+
+const anomalyColumns = `time, id, severity, type, svc, model, method, metric, confidence,
+ value, baseline, threshold, sigma, body`
+
+func ddlPartition(name string) string {
+	return strings.ReplaceAll(`
+CREATE TABLE d_$(id INTEGER PRIMARY KEY, val TEXT NOT NULL UNIQUE);
+CREATE TABLE ev_$(
+ time INTEGER NOT NULL, id BLOB NOT NULL, svc, model, trace BLOB, span BLOB, parent BLOB, start INTEGER, flags INTEGER NOT NULL,
+ env, region, tenant, op, provider, req_model, finish, agent, error_type,
+ in_tok INTEGER, out_tok INTEGER, total_tok INTEGER, cache_read_tok INTEGER, cache_write_tok INTEGER, reasoning_tok INTEGER,
+ cost_usd REAL, ttft_ms REAL, latency_ms REAL,
+ response_id TEXT, conversation TEXT, user TEXT, error_message TEXT, metadata TEXT, prompt TEXT, response TEXT,
+ PRIMARY KEY(time, id)) WITHOUT ROWID;
+CREATE INDEX ev_$_trace ON ev_$(trace) WHERE trace IS NOT NULL;
+CREATE INDEX ev_$_svc ON ev_$(svc, time, id, model);
+CREATE TABLE an_$(
+ time INTEGER NOT NULL, id BLOB NOT NULL, severity INTEGER NOT NULL, type, svc, model, method, metric, confidence REAL,
+ value REAL, baseline REAL, threshold REAL, sigma REAL, body TEXT NOT NULL,
+ PRIMARY KEY(time, id)) WITHOUT ROWID;
+`, "$", name)
+}
+
+func ddlDropPartition(name string) string {
+	return strings.ReplaceAll("DROP TABLE ev_$; DROP TABLE an_$; DROP TABLE d_$;", "$", name)
+}
+
+// ddlViews makes the file readable for people: newest hours, texts resolved,
+// times as text. Nothing in this package reads the views.
+func ddlViews(names []string) string {
+	var b strings.Builder
+	b.WriteString("DROP VIEW IF EXISTS events; DROP VIEW IF EXISTS anomalies;\n")
+	if len(names) == 0 {
+		return b.String()
+	}
+	text := func(col, name string) string {
+		return fmt.Sprintf("CASE typeof(%[1]s) WHEN 'integer' THEN (SELECT val FROM d_%[2]s d WHERE d.id = t.%[1]s) ELSE %[1]s END AS %[1]s", col, name)
+	}
+	const when = "strftime('%Y-%m-%dT%H:%M:%fZ', time / 1e9, 'unixepoch') AS at"
+	view := func(view, prefix, selects string, dict map[string]bool) {
+		fmt.Fprintf(&b, "CREATE VIEW %s AS\n", view)
+		for i, name := range names {
+			if i > 0 {
+				b.WriteString("UNION ALL\n")
+			}
+			cols := strings.Split(selects, ",")
+			for j, c := range cols {
+				c = strings.TrimSpace(c)
+				switch {
+				case dict[c]:
+					c = text(c, name)
+				case c == "id" || c == "trace" || c == "span" || c == "parent":
+					c = fmt.Sprintf("lower(hex(%[1]s)) AS %[1]s", c)
+				}
+				cols[j] = c
+			}
+			fmt.Fprintf(&b, "SELECT %s, %s FROM %s_%s t\n", when, strings.Join(cols, ", "), prefix, name)
+		}
+		b.WriteString(";\n")
+	}
+	view("events", "ev", eventColumns, map[string]bool{
+		"svc": true, "model": true, "env": true, "region": true, "tenant": true, "op": true, "provider": true,
+		"req_model": true, "finish": true, "agent": true, "error_type": true,
+	})
+	view("anomalies", "an", anomalyColumns, map[string]bool{"type": true, "svc": true, "model": true, "method": true, "metric": true})
+	return b.String()
+}
+
+const nanosPerHour = int64(time.Hour)
+
+// hourOf is the hour of event time, counted from 1970, rounding down.
+func hourOf(nanos int64) int64 {
+	h := nanos / nanosPerHour
+	if nanos%nanosPerHour < 0 {
+		h--
+	}
+	return h
+}
+
+func hourStart(hour int64) time.Time { return time.Unix(hour*3600, 0).UTC() }
+
+// partitionName of an hour, as it appears in table names.
+func partitionName(hour int64) string { return hourStart(hour).Format("2006010215") }
+
+var (
+	minTime = time.Unix(0, -1<<63).UTC()
+	maxTime = time.Unix(0, 1<<63-1).UTC()
+)
+
+// clampNanos is t in unix nanoseconds, or the nearest that can be expressed.
+func clampNanos(t time.Time) int64 {
+	switch {
+	case t.Before(minTime):
+		return -1 << 63
+	case t.After(maxTime):
+		return 1<<63 - 1
+	default:
+		return t.UnixNano()
+	}
+}

@@ -1,0 +1,266 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+const (
+	// openPartitions bounds the hours whose statements and dictionary the
+	// writer holds in memory. Late data touches a few hours at a time.
+	openPartitions = 8
+	// A dictionary holds at most maxDict strings of at most maxDictText bytes.
+	// Others are stored in each row.
+	maxDict     = 16384
+	maxDictText = 200
+)
+
+// writer is the one connection that writes. Its methods need the token of
+// [Store.writing].
+type writer struct {
+	conn *sqlite.Conn
+	// open are the hours in use, least recently used first.
+	open []*partition
+
+	begin, commit, rollback *sqlite.Stmt
+}
+
+// partition is an hour that can be written to.
+type partition struct {
+	catalogued
+	dict              map[string]int64
+	event, anomaly    *sqlite.Stmt
+	addName, addCount *sqlite.Stmt
+}
+
+// catalogued is a row of the table partitions.
+type catalogued struct {
+	hour              int64
+	name              string
+	events, anomalies int64
+}
+
+func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn} }
+
+// listPartitions returns the catalogue, newest first.
+func listPartitions(conn *sqlite.Conn) ([]catalogued, error) {
+	var out []catalogued
+	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions ORDER BY hour DESC", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+			return nil
+		},
+	})
+	return out, err
+}
+
+// transaction runs f and commits, or rolls back what f did on an error.
+// SQLITE_INTERRUPT may hit f, never the commit, so that the outcome is known.
+func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
+	if w.begin == nil {
+		for _, p := range []struct {
+			stmt **sqlite.Stmt
+			sql  string
+		}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
+			if *p.stmt, err = w.conn.Prepare(p.sql); err != nil {
+				return err
+			}
+		}
+	}
+	w.conn.SetInterrupt(done)
+	defer w.conn.SetInterrupt(nil)
+	if err := step(w.begin); err != nil {
+		return err
+	}
+	err = f()
+	w.conn.SetInterrupt(nil)
+	if err == nil {
+		err = step(w.commit)
+	}
+	if err != nil {
+		// What the open partitions know may have been undone.
+		w.forget()
+		if !w.conn.AutocommitEnabled() {
+			err = errors.Join(err, step(w.rollback))
+		}
+	}
+	return err
+}
+
+// step runs a statement that returns no rows.
+func step(stmt *sqlite.Stmt) error {
+	_, err := stmt.Step()
+	return errors.Join(err, stmt.Reset())
+}
+
+// partition returns the hour for writing and creates it when it is new. It
+// runs inside a transaction.
+func (w *writer) partition(hour int64) (*partition, error) {
+	if i := slices.IndexFunc(w.open, func(p *partition) bool { return p.hour == hour }); i >= 0 {
+		p := w.open[i]
+		w.open = append(slices.Delete(w.open, i, i+1), p)
+		return p, nil
+	}
+	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour)}, dict: map[string]int64{}}
+	known, err := queryInt(w.conn, fmt.Sprintf("SELECT count(*) FROM partitions WHERE hour = %d", hour))
+	if err != nil {
+		return nil, err
+	}
+	if known == 0 {
+		if err := w.create(p); err != nil {
+			return nil, fmt.Errorf("create tables of hour %s: %w", p.name, err)
+		}
+	} else if err := p.loadDict(w.conn); err != nil {
+		return nil, err
+	}
+	for len(w.open) >= openPartitions {
+		w.close1(0)
+	}
+	if err := p.prepare(w.conn); err != nil {
+		p.finalize()
+		return nil, err
+	}
+	w.open = append(w.open, p)
+	return p, nil
+}
+
+func (w *writer) create(p *partition) error {
+	parts, err := listPartitions(w.conn)
+	if err != nil {
+		return err
+	}
+	if err := sqlitex.ExecuteScript(w.conn, ddlPartition(p.name), nil); err != nil {
+		return err
+	}
+	if err := sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name) VALUES(?, ?)",
+		&sqlitex.ExecOptions{Args: []any{p.hour, p.name}}); err != nil {
+		return err
+	}
+	return w.refreshViews(append(parts, p.catalogued))
+}
+
+func (w *writer) refreshViews(parts []catalogued) error {
+	slices.SortFunc(parts, func(a, b catalogued) int { return int(b.hour - a.hour) })
+	names := make([]string, 0, viewHours)
+	for _, p := range parts[:min(len(parts), viewHours)] {
+		names = append(names, p.name)
+	}
+	return sqlitex.ExecuteScript(w.conn, ddlViews(names), nil)
+}
+
+func (p *partition) loadDict(conn *sqlite.Conn) error {
+	return sqlitex.ExecuteTransient(conn, "SELECT val, id FROM d_"+p.name, &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			p.dict[stmt.ColumnText(0)] = stmt.ColumnInt64(1)
+			return nil
+		},
+	})
+}
+
+func (p *partition) prepare(conn *sqlite.Conn) error {
+	for _, s := range []struct {
+		stmt **sqlite.Stmt
+		sql  string
+	}{
+		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(34) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(14) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.addName, "INSERT INTO d_" + p.name + "(id, val) VALUES(?, ?)"},
+		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ? WHERE hour = %d", p.hour)},
+	} {
+		stmt, err := conn.Prepare(s.sql)
+		if err != nil {
+			return err
+		}
+		*s.stmt = stmt
+	}
+	return nil
+}
+
+func placeholders(n int) string {
+	b := make([]byte, 0, 2*n)
+	for range n {
+		b = append(b, '?', ',')
+	}
+	return string(b[:2*n-1])
+}
+
+// word returns the id of v in the dictionary and adds it when there is room.
+func (p *partition) word(v string) (int64, bool, error) {
+	if id, ok := p.dict[v]; ok {
+		return id, true, nil
+	}
+	if len(v) > maxDictText || len(p.dict) >= maxDict {
+		return 0, false, nil
+	}
+	id := int64(len(p.dict) + 1)
+	p.addName.BindInt64(1, id)
+	p.addName.BindText(2, v)
+	if err := step(p.addName); err != nil {
+		return 0, false, err
+	}
+	// v may be a part of a large request that must not stay in memory.
+	p.dict[string(append([]byte(nil), v...))] = id
+	return id, true, nil
+}
+
+func (p *partition) finalize() {
+	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount} {
+		if s != nil {
+			_ = s.Finalize() // repeats the error of the last step, which was handled
+		}
+	}
+}
+
+func (w *writer) close1(i int) {
+	w.open[i].finalize()
+	w.open = slices.Delete(w.open, i, i+1)
+}
+
+// forget drops what is known of all hours; they are read again when needed.
+func (w *writer) forget() {
+	for len(w.open) > 0 {
+		w.close1(0)
+	}
+}
+
+// drop removes an hour. It runs inside a transaction.
+func (w *writer) drop(p catalogued) error {
+	if i := slices.IndexFunc(w.open, func(o *partition) bool { return o.hour == p.hour }); i >= 0 {
+		w.close1(i)
+	}
+	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name), nil); err != nil {
+		return err
+	}
+	if err := sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}}); err != nil {
+		return err
+	}
+	rest, err := listPartitions(w.conn)
+	if err != nil {
+		return err
+	}
+	return w.refreshViews(rest)
+}
+
+// used is the size of the data: pages of the database that are not free.
+func (w *writer) used() (int64, error) {
+	var v [3]int64
+	for i, sql := range [...]string{"PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size"} {
+		stmt, err := w.conn.Prepare(sql)
+		if err != nil {
+			return 0, err
+		}
+		if v[i], err = sqlitex.ResultInt64(stmt); err != nil {
+			return 0, err
+		}
+	}
+	return (v[0] - v[1]) * v[2], nil
+}
+
+func (w *writer) close() error {
+	w.forget()
+	return w.conn.Close() // the last connection copies the log into the database
+}
