@@ -1,0 +1,272 @@
+package influxdbexporter
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+)
+
+// API names a write protocol.
+type API string
+
+// The write protocols.
+const (
+	// APIAuto asks the server for its version before the first write.
+	APIAuto API = "auto"
+	// APIV1 is POST /write?db=…&rp=….
+	APIV1 API = "v1"
+	// APIV2 is POST /api/v2/write?bucket=…&org=….
+	APIV2 API = "v2"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *API) UnmarshalText(text []byte) error {
+	switch v := API(strings.ToLower(string(text))); v {
+	case APIAuto, APIV1, APIV2:
+		*a = v
+		return nil
+	}
+	return fmt.Errorf("api must be auto, v1 or v2, got %q", text)
+}
+
+// Limits of the configuration.
+const (
+	minSeries       = 10
+	maxSeries       = 10_000_000
+	minPayloadBytes = 64 << 10
+	maxPayloadBytes = 64 << 20
+	maxPayloadLines = 1_000_000
+)
+
+// Config is the configuration of the exporter.
+type Config struct {
+	// ClientConfig holds endpoint (default http://localhost:8086; a path is
+	// kept as a prefix), timeout of one request (default 10s), compression
+	// (default gzip), tls, proxy_url, headers, auth and the other options of
+	// the collector's HTTP clients.
+	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
+	// API is the write protocol: auto, v1 or v2. Default auto: the server is
+	// asked before the first write.
+	API API `mapstructure:"api"`
+	// V1 holds what the 1.x write API needs.
+	V1 V1Config `mapstructure:"v1"`
+	// V2 holds what the 2.x write API needs.
+	V2 V2Config `mapstructure:"v2"`
+	// Measurements names the two measurements.
+	Measurements MeasurementsConfig `mapstructure:"measurements"`
+	// Tags lists what becomes a tag; everything else is a field.
+	Tags TagsConfig `mapstructure:"tags"`
+	// MaxSeries is the number of distinct tag sets that are written within
+	// SeriesIdleTimeout. Beyond it tag values become __overflow__. Default
+	// 10000, between 10 and 10000000.
+	MaxSeries int `mapstructure:"max_series"`
+	// SeriesIdleTimeout is the time after which a tag set that was not written
+	// gives its place back (up to twice as long). Default 24h, at least 1m.
+	SeriesIdleTimeout time.Duration `mapstructure:"series_idle_timeout"`
+	// PayloadMaxBytes is the size of one request before compression, in bytes.
+	// Default 4194304 (4 MiB), between 65536 and 67108864.
+	PayloadMaxBytes int `mapstructure:"payload_max_bytes"`
+	// PayloadMaxLines is the number of points of one request. Default 5000,
+	// between 1 and 1000000.
+	PayloadMaxLines int `mapstructure:"payload_max_lines"`
+
+	// QueueConfig is the collector's sending queue. Default: on, in memory.
+	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+	// RetryConfig says how failed requests are repeated. Default: on, for 5m.
+	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
+
+	_ struct{}
+}
+
+// V1Config is where points go on servers with the 1.x API.
+type V1Config struct {
+	// Database of both measurements. Default telemetry.
+	Database string `mapstructure:"database"`
+	// RetentionPolicy is the policy to write to. Default: empty, which is the
+	// default policy of the database.
+	RetentionPolicy string `mapstructure:"retention_policy"`
+	// Username and Password are sent as basic authentication. Default: none.
+	Username string              `mapstructure:"username"`
+	Password configopaque.String `mapstructure:"password"`
+	// CreateDatabase creates the database before the first write. Default false.
+	CreateDatabase bool `mapstructure:"create_database"`
+
+	_ struct{}
+}
+
+// V2Config is where points go on servers with the 2.x API.
+type V2Config struct {
+	// Org is the name of the organisation. Default: none is sent; InfluxDB 2.x
+	// wants one, servers that know no organisations ignore it.
+	Org string `mapstructure:"org"`
+	// Bucket of the telemetry. Default telemetry.
+	Bucket string `mapstructure:"bucket"`
+	// AnomalyBucket is the bucket of the anomalies, which may be the same one.
+	// Default anomalies.
+	AnomalyBucket string `mapstructure:"anomaly_bucket"`
+	// Token is sent as "Authorization: Token …". Default: none.
+	Token configopaque.String `mapstructure:"token"`
+
+	_ struct{}
+}
+
+// MeasurementsConfig names the measurements.
+type MeasurementsConfig struct {
+	// Telemetry is the measurement of LLM events. Default telemetry.
+	Telemetry string `mapstructure:"telemetry"`
+	// Anomaly is the measurement of anomalies. Default anomaly.
+	Anomaly string `mapstructure:"anomaly"`
+
+	_ struct{}
+}
+
+// TagsConfig lists the tags. Only names of bounded things are allowed: ids are
+// always fields, because each value of a tag is a series of its own.
+type TagsConfig struct {
+	// Telemetry: any of service, model, provider, operation, environment,
+	// region, request_model, finish_reason. Default the first five.
+	Telemetry []string `mapstructure:"telemetry"`
+	// Anomaly: any of service, model, severity, type, method, metric, region.
+	// Default the first five.
+	Anomaly []string `mapstructure:"anomaly"`
+
+	_ struct{}
+}
+
+func createDefaultConfig() component.Config {
+	client := confighttp.NewDefaultClientConfig()
+	client.Endpoint = "http://localhost:8086"
+	client.Timeout = 10 * time.Second
+	client.Compression = "gzip"
+	return &Config{
+		ClientConfig: client,
+		API:          APIAuto,
+		V1:           V1Config{Database: "telemetry"},
+		V2:           V2Config{Bucket: "telemetry", AnomalyBucket: "anomalies"},
+		Measurements: MeasurementsConfig{Telemetry: "telemetry", Anomaly: "anomaly"},
+		Tags: TagsConfig{
+			Telemetry: []string{"service", "model", "provider", "operation", "environment"},
+			Anomaly:   []string{"service", "model", "severity", "type", "method"},
+		},
+		MaxSeries:         10_000,
+		SeriesIdleTimeout: 24 * time.Hour,
+		PayloadMaxBytes:   4 << 20,
+		PayloadMaxLines:   5000,
+		QueueConfig:       configoptional.Some(exporterhelper.NewDefaultQueueConfig()),
+		RetryConfig:       configretry.NewDefaultBackOffConfig(),
+	}
+}
+
+// Validate checks what its own struct says; nested structs check themselves.
+func (c *Config) Validate() error {
+	var errs []error
+	if err := validEndpoint(c.ClientConfig.Endpoint); err != nil {
+		errs = append(errs, err)
+	}
+	if c.ClientConfig.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("timeout must not be negative, got %s", c.ClientConfig.Timeout))
+	}
+	if c.ClientConfig.Auth.HasValue() && (c.V1.Username != "" || c.V2.Token != "") {
+		errs = append(errs, errors.New("auth must not be set together with v1.username or v2.token: both would set the Authorization header"))
+	}
+	if c.MaxSeries < minSeries || c.MaxSeries > maxSeries {
+		errs = append(errs, fmt.Errorf("max_series must be between %d and %d, got %d", minSeries, maxSeries, c.MaxSeries))
+	}
+	if c.SeriesIdleTimeout < time.Minute {
+		errs = append(errs, fmt.Errorf("series_idle_timeout must be at least 1m, got %s", c.SeriesIdleTimeout))
+	}
+	if c.PayloadMaxBytes < minPayloadBytes || c.PayloadMaxBytes > maxPayloadBytes {
+		errs = append(errs, fmt.Errorf("payload_max_bytes must be between %d and %d, got %d", minPayloadBytes, maxPayloadBytes, c.PayloadMaxBytes))
+	}
+	if c.PayloadMaxLines < 1 || c.PayloadMaxLines > maxPayloadLines {
+		errs = append(errs, fmt.Errorf("payload_max_lines must be between 1 and %d, got %d", maxPayloadLines, c.PayloadMaxLines))
+	}
+	return errors.Join(errs...)
+}
+
+func validEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil:
+		// The text of err repeats the endpoint, which may hold a password.
+		return errors.New("endpoint must be a URL such as http://localhost:8086, got one that cannot be parsed")
+	case u.User != nil:
+		return errors.New("endpoint must not hold credentials: use v1.username and v1.password, v2.token or auth")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("endpoint must begin with http:// or https://, got %q", endpoint)
+	case u.Host == "":
+		return fmt.Errorf("endpoint must name a host, got %q", endpoint)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("endpoint must have no query and no fragment, got %q", endpoint)
+	}
+	return nil
+}
+
+// Validate implements confmap.Validator.
+func (c *V1Config) Validate() error {
+	var errs []error
+	if c.Database == "" {
+		errs = append(errs, errors.New("database must not be empty"))
+	}
+	if strings.Contains(c.Username, ":") {
+		errs = append(errs, errors.New("username must not contain a colon, which separates it from the password"))
+	}
+	if c.Password != "" && c.Username == "" {
+		errs = append(errs, errors.New("username must be set when password is"))
+	}
+	return errors.Join(errs...)
+}
+
+// Validate implements confmap.Validator.
+func (c *V2Config) Validate() error {
+	var errs []error
+	if c.Bucket == "" {
+		errs = append(errs, errors.New("bucket must not be empty"))
+	}
+	if c.AnomalyBucket == "" {
+		errs = append(errs, errors.New("anomaly_bucket must not be empty; it may be the same as bucket"))
+	}
+	return errors.Join(errs...)
+}
+
+// Validate implements confmap.Validator.
+func (c *MeasurementsConfig) Validate() error {
+	var errs []error
+	for _, m := range []struct{ key, name string }{{"telemetry", c.Telemetry}, {"anomaly", c.Anomaly}} {
+		if cleanTag(m.name) != m.name || m.name == "" {
+			errs = append(errs, fmt.Errorf("%s must be a name without control characters and without a backslash at its end, got %q", m.key, m.name))
+		}
+	}
+	if c.Telemetry == c.Anomaly {
+		errs = append(errs, fmt.Errorf("telemetry and anomaly must differ, got %q twice: fields of the two have different meanings", c.Anomaly))
+	}
+	return errors.Join(errs...)
+}
+
+// Validate implements confmap.Validator.
+func (c *TagsConfig) Validate() error {
+	return errors.Join(validTags("telemetry", c.Telemetry, telemetryDims), validTags("anomaly", c.Anomaly, anomalyDims))
+}
+
+func validTags(key string, names, allowed []string) error {
+	var errs []error
+	for i, n := range names {
+		if !slices.Contains(allowed, n) {
+			errs = append(errs, fmt.Errorf("%s must list any of %s, got %q (ids and measured values are always fields)", key, strings.Join(allowed, ", "), n))
+		}
+		if slices.Contains(names[:i], n) {
+			errs = append(errs, fmt.Errorf("%s must list each tag once, got %q twice", key, n))
+		}
+	}
+	return errors.Join(errs...)
+}

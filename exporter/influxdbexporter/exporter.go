@@ -1,0 +1,121 @@
+package influxdbexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.uber.org/zap"
+
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+)
+
+// logPeriod is the time between two log lines about the same kind of loss.
+const logPeriod = time.Minute
+
+var errNotStarted = errors.New("influxdb exporter is not started")
+
+// influxExporter writes what it finds in traces. Pushes run concurrently; each
+// takes a batch from the pool, everything else that they share is safe for
+// concurrent use.
+type influxExporter struct {
+	config    *Config
+	set       exporter.Settings
+	extractor *genai.Extractor
+	schema    *schema
+	observer  *observer
+	logs      throttle
+	batches   sync.Pool
+
+	host    component.Host
+	client  *client
+	failing atomic.Bool
+}
+
+func newExporter(config *Config, set exporter.Settings) (*influxExporter, error) {
+	extractor, err := genai.NewExtractor(genai.Options{})
+	if err != nil {
+		return nil, err
+	}
+	o, err := newObserver(set.TelemetrySettings, set.ID)
+	if err != nil {
+		return nil, err
+	}
+	e := &influxExporter{
+		config: config, set: set, extractor: extractor, schema: newSchema(config), observer: o,
+		logs: throttle{period: logPeriod},
+	}
+	e.batches.New = func() any { return newBatch() }
+	return e, nil
+}
+
+// start builds the HTTP client. It does not talk to the server: one that is
+// down must not keep the collector from starting.
+func (e *influxExporter) start(ctx context.Context, host component.Host) error {
+	agent := e.set.BuildInfo.Command + "/" + e.set.BuildInfo.Version
+	c, err := newClient(ctx, e.config, host, e.set.TelemetrySettings, agent)
+	if err != nil {
+		return fmt.Errorf("cannot build the HTTP client: %w", err)
+	}
+	if err := e.observer.observeSeries(e.schema.guard.len); err != nil {
+		return err
+	}
+	e.host, e.client = host, c
+	return nil
+}
+
+func (e *influxExporter) shutdown(context.Context) error {
+	e.observer.builder.Shutdown()
+	if e.client != nil {
+		e.client.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+// push writes the LLM events and the anomalies of td. Points have times that
+// follow from their ids, so that a push that is repeated, whole or in part,
+// overwrites what it wrote before.
+func (e *influxExporter) push(ctx context.Context, td ptrace.Traces) error {
+	if e.client == nil {
+		return errNotStarted
+	}
+	e.schema.guard.rotate(time.Now())
+	b := e.batches.Get().(*batch)
+	defer e.batches.Put(b)
+	b.begin(ctx, e)
+	err := b.run(td)
+	e.report(err)
+	return err
+}
+
+// report tells the collector when the exporter begins to fail and when it
+// recovers.
+func (e *influxExporter) report(err error) {
+	switch failing := err != nil; {
+	case failing == e.failing.Load() || !e.failing.CompareAndSwap(!failing, failing):
+	case failing:
+		// Only the text: the error may hold the spans that are to be retried.
+		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(errors.New(err.Error())))
+	default:
+		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))
+	}
+}
+
+// drop counts points that are lost and logs the first of a kind.
+func (e *influxExporter) drop(ctx context.Context, k kind, why reason, n int, fields ...zap.Field) {
+	if n <= 0 {
+		return
+	}
+	e.observer.dropped(ctx, k, why, n)
+	if e.logs.allow(why, time.Now()) {
+		e.set.Logger.Warn("points dropped; further losses of this kind are only counted for a minute",
+			append(fields, zap.String("measurement", string(k)), zap.String("reason", string(why)), zap.Int("points", n))...)
+	}
+}

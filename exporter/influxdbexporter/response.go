@@ -1,0 +1,182 @@
+package influxdbexporter
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Reasons for which a request fails.
+const (
+	reasonPartial      reason = "partial_write"
+	reasonRejected     reason = "rejected"
+	reasonUnauthorized reason = "unauthorized"
+	reasonNotFound     reason = "not_found"
+	reasonRequestSize  reason = "request_too_large"
+	reasonRedirect     reason = "redirected"
+	reasonThrottled    reason = "throttled"
+	reasonUnavailable  reason = "unavailable"
+	reasonUnreachable  reason = "unreachable"
+)
+
+const (
+	maxBodyBytes    = 64 << 10
+	maxMessageBytes = 512
+	// maxRetryAfter bounds what a server may ask for: a sender that waits holds
+	// a consumer of the queue.
+	maxRetryAfter = 5 * time.Minute
+)
+
+// outcome is what a response says about the points of a request.
+type outcome struct {
+	// reason is empty when all points were written.
+	reason reason
+	// retry says that the same request may succeed later, not before after.
+	retry bool
+	after time.Duration
+	// dropped counts the points that were refused while the others were kept;
+	// it is used with reasonPartial only.
+	dropped int
+	// message is the server's own, bounded and printable.
+	message string
+}
+
+// classify reads a response to a write of so many lines. body may be cut off.
+func classify(status int, header http.Header, body []byte, lines int, now time.Time) outcome {
+	if status >= 200 && status < 300 {
+		return outcome{}
+	}
+	o := outcome{message: message(header, body)}
+	switch {
+	case status < 400:
+		o.reason = reasonRedirect
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		o.reason = reasonUnauthorized
+	case status == http.StatusNotFound:
+		o.reason = reasonNotFound
+	case status == http.StatusRequestEntityTooLarge:
+		o.reason = reasonRequestSize
+	case status == http.StatusTooManyRequests:
+		o.reason, o.retry, o.after = reasonThrottled, true, retryAfter(header, now)
+	case status == http.StatusRequestTimeout, status >= 500:
+		o.reason, o.retry, o.after = reasonUnavailable, true, retryAfter(header, now)
+	default:
+		o.reason = reasonRejected
+		if n, ok := partial(body, lines); ok {
+			o.reason, o.dropped = reasonPartial, n
+		}
+	}
+	return o
+}
+
+// partial reports whether the server kept some points of a request, and how
+// many of them it did not keep. Forms of the text:
+//
+//	1.x and 2.x  partial write: … dropped=3
+//	1.x and 2.x  partial write: unable to parse '…': …  (one line each) dropped=0
+//	2.x          partial write error (7 written): …
+//	3.x          partial write of line protocol occurred, one object a line in "data"
+func partial(body []byte, lines int) (int, bool) {
+	text := string(body)
+	if !strings.Contains(text, "partial write") {
+		return 0, false
+	}
+	n := -1
+	if v, ok := numberAfter(text, "dropped="); ok {
+		n = v
+	}
+	n = max(n, strings.Count(text, "unable to parse"))
+	var v3 struct {
+		Data []json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(body, &v3) == nil {
+		n = max(n, len(v3.Data))
+	}
+	if v, ok := numberAfter(text, "partial write error ("); ok {
+		n = max(n, lines-v)
+	}
+	if n <= 0 {
+		// Something was refused, or this would be no error.
+		n = 1
+	}
+	return min(n, lines), true
+}
+
+// numberAfter reads the decimal number that follows the last mark in text.
+func numberAfter(text, mark string) (int, bool) {
+	i := strings.LastIndex(text, mark)
+	if i < 0 {
+		return 0, false
+	}
+	text = text[i+len(mark):]
+	end := 0
+	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
+		end++
+	}
+	n, err := strconv.Atoi(text[:end])
+	return n, err == nil
+}
+
+// message finds the server's explanation: a header of 1.x, or the member error
+// (1.x, 3.x) or message (2.x) of a JSON body, or else the body itself.
+func message(header http.Header, body []byte) string {
+	var j struct {
+		Error   any `json:"error"`
+		Message any `json:"message"`
+	}
+	text := ""
+	if json.Unmarshal(body, &j) == nil {
+		text, _ = j.Message.(string)
+		if e, ok := j.Error.(string); ok && text == "" {
+			text = e
+		}
+	}
+	if text == "" {
+		text = header.Get("X-Influxdb-Error")
+	}
+	if text == "" {
+		text = string(bytes.TrimSpace(body))
+	}
+	return printable(text)
+}
+
+// printable makes a foreign text fit for an error message: one line, bounded.
+func printable(s string) string {
+	if len(s) > maxMessageBytes {
+		s = cut(s, maxMessageBytes) + "…"
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// retryAfter reads the header of that name: seconds or a date. Zero means that
+// the server did not say.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(header.Get("Retry-After"))
+	if v == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(v, 10, 32); err == nil {
+		return min(time.Duration(n)*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
+
+// majorVersion reads the first number of a version such as "1.8.3" or "v2.7.1".
+func majorVersion(version string) (int, bool) {
+	version = strings.TrimPrefix(strings.TrimSpace(version), "v")
+	head, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(head)
+	return n, err == nil && n >= 0
+}
