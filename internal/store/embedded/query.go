@@ -124,7 +124,8 @@ func (w *where) add(cond string, args ...any) {
 }
 
 // where builds the condition for one hour. word finds the stored form of a
-// string in that hour: an id of the dictionary or the string itself.
+// string in that hour: an id of the dictionary or the string itself. The result
+// is nil when no row of the hour can match.
 func (sel *selection) where(word func(string) (any, error), withAfter bool) (*where, error) {
 	w := &where{}
 	// The index over traces beats all others; a unary plus keeps SQLite from
@@ -139,7 +140,7 @@ func (sel *selection) where(word func(string) (any, error), withAfter bool) (*wh
 			continue
 		}
 		v, err := word(f.text)
-		if err != nil {
+		if err != nil || v == nil {
 			return nil, err
 		}
 		w.add(plus+f.column+" = ?", v)

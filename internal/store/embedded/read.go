@@ -127,14 +127,24 @@ func (w *words) text(id int64) (string, error) {
 	return v, w.byID.Reset()
 }
 
-// stored is the form in which v appears in the rows of the hour.
+// stored is the form in which v appears in the rows of the hour. It is nil when
+// no row has it: a short string is in the dictionary unless that is full.
 func (w *words) stored(v string) (any, error) {
-	var out any = v
-	err := sqlitex.ExecuteTransient(w.conn, "SELECT id FROM "+w.table+" WHERE val = ?", &sqlitex.ExecOptions{
+	var out any
+	if err := sqlitex.ExecuteTransient(w.conn, "SELECT id FROM "+w.table+" WHERE val = ?", &sqlitex.ExecOptions{
 		Args:       []any{v},
 		ResultFunc: func(stmt *sqlite.Stmt) error { out = stmt.ColumnInt64(0); return nil },
-	})
-	return out, err
+	}); err != nil || out != nil {
+		return out, err
+	}
+	if len(v) > maxDictText {
+		return v, nil
+	}
+	last, err := queryInt(w.conn, "SELECT coalesce(max(id), 0) FROM "+w.table)
+	if err != nil || last < maxDict {
+		return nil, err
+	}
+	return v, nil
 }
 
 func (w *words) close() {
@@ -214,7 +224,7 @@ func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row)
 	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer w.close()
 	cond, err := sel.where(w.stored, true)
-	if err != nil {
+	if err != nil || cond == nil {
 		return err
 	}
 	if sel.offset > 0 {
@@ -283,6 +293,9 @@ func (s *Store) count(ctx context.Context, what string, sel selection) (int64, e
 			cond, err := sel.where(w.stored, false)
 			if err != nil {
 				return err
+			}
+			if cond == nil {
+				continue
 			}
 			n, err := countWhere(conn, sel.prefix+p.name, cond)
 			if err != nil {

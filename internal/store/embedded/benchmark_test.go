@@ -1,0 +1,137 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/store"
+)
+
+// traffic makes events of 50 services and 20 models, 300 µs apart, with five
+// spans a trace.
+type traffic struct {
+	r  *rand.Rand
+	z  *rand.Zipf
+	at time.Time
+	n  uint64
+}
+
+func newTraffic(at time.Time) *traffic {
+	r := rand.New(rand.NewPCG(1, 2))
+	return &traffic{r: r, z: rand.NewZipf(r, 1.1, 4, 49), at: at}
+}
+
+func (g *traffic) batch(n int) []genai.Event {
+	out := make([]genai.Event, n)
+	var trace pcommon.TraceID
+	for i := range out {
+		if g.n%5 == 0 || i == 0 {
+			binary.BigEndian.PutUint64(trace[:], g.r.Uint64())
+			binary.BigEndian.PutUint64(trace[8:], g.r.Uint64())
+		}
+		var span pcommon.SpanID
+		binary.BigEndian.PutUint64(span[:], g.r.Uint64())
+		g.n++
+		g.at = g.at.Add(300 * time.Microsecond)
+		latency := g.r.Float64() * 5000
+		model := fmt.Sprintf("model-%d", g.z.Uint64()%20)
+		out[i] = genai.Event{
+			ID: genai.NewEventID(trace, span), TraceID: trace, SpanID: span,
+			Start: pcommon.NewTimestampFromTime(g.at.Add(-time.Duration(latency * 1e6))), End: pcommon.NewTimestampFromTime(g.at),
+			Service: fmt.Sprintf("service-%d", g.z.Uint64()), RequestModel: model, ResponseModel: model,
+			Provider: "openai", Operation: "chat", Region: "eu-west-1", Environment: "prod", FinishReason: "stop",
+			ResponseID: "chatcmpl-" + uuid.UUID(trace).String()[:18], Conversation: fmt.Sprintf("session-%d", g.r.IntN(100000)),
+			User: fmt.Sprintf("user-%d", g.r.IntN(20000)),
+			Present: genai.FieldInputTokens | genai.FieldOutputTokens | genai.FieldTotalTokens | genai.FieldCost |
+				genai.FieldTTFT | genai.FieldLatency,
+			InputTokens: g.r.Int64N(4000), OutputTokens: g.r.Int64N(1000), TotalTokens: g.r.Int64N(5000),
+			CostUSD: g.r.Float64() / 10, TTFTMillis: g.r.Float64() * 500, LatencyMillis: latency,
+			Metadata: map[string]string{"version": "1.2.3"},
+		}
+	}
+	return out
+}
+
+func openBench(b *testing.B) *Store {
+	s, err := Open(b.Context(), Config{Directory: b.TempDir(), Retention: DefaultRetention, SyncInterval: DefaultSyncInterval})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close(context.Background())) }) //nolint:usetesting // b.Context is over in Cleanup
+	return s
+}
+
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkWriteEvents reports CPU time of all threads for each event.
+func BenchmarkWriteEvents(b *testing.B) {
+	for _, size := range []int{10, 1000} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			s := openBench(b)
+			g := newTraffic(time.Now().Add(-6 * 24 * time.Hour))
+			var spent, elapsed time.Duration
+			for b.Loop() {
+				batch := g.batch(size)
+				start, before := time.Now(), cpu()
+				require.NoError(b, s.WriteEvents(b.Context(), batch))
+				spent += cpu() - before
+				elapsed += time.Since(start)
+			}
+			b.ReportMetric(float64(spent.Nanoseconds())/float64(g.n), "cpu-ns/event")
+			b.ReportMetric(float64(g.n)/elapsed.Seconds(), "events/s")
+			b.ReportMetric(float64(s.Stats().Bytes)/float64(g.n), "B/event")
+		})
+	}
+}
+
+// BenchmarkReadEvents measures usual questions against 300,000 events.
+func BenchmarkReadEvents(b *testing.B) {
+	s := openBench(b)
+	g := newTraffic(time.Now().Add(-12 * time.Hour))
+	var last genai.Event
+	for range 300 {
+		batch := g.batch(1000)
+		last = batch[500]
+		require.NoError(b, s.WriteEvents(b.Context(), batch))
+		g.at = g.at.Add(2 * time.Minute)
+	}
+	for _, c := range []struct {
+		name string
+		q    store.EventQuery
+	}{
+		{"newest 1000 of a service and model", store.EventQuery{Query: store.Query{Service: last.Service, Model: last.ResponseModel, Limit: 1000}}},
+		{"newest 100", store.EventQuery{Query: store.Query{Limit: 100}}},
+		{"trace", store.EventQuery{Query: store.Query{Limit: 100}, TraceID: last.TraceID.String()}},
+		{"rare model", store.EventQuery{Query: store.Query{Model: "none", Limit: 100}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				for _, err := range s.Events(b.Context(), c.q) {
+					require.NoError(b, err)
+					n++
+				}
+				b.ReportMetric(float64(n), "rows")
+			}
+		})
+	}
+	b.Run("count of a service", func(b *testing.B) {
+		for b.Loop() {
+			_, err := s.CountEvents(b.Context(), store.EventQuery{Query: store.Query{Service: last.Service}})
+			require.NoError(b, err)
+		}
+	})
+}
