@@ -94,6 +94,9 @@ func decodeCursor(text string, f filter) (cursor, error) {
 	if flags&cursorHasTotal != 0 {
 		c.total = readInt64(b[42:])
 	}
+	if c.encode(f) != text { // unknown flags, or a value where its flag says there is none
+		return cursor{}, errCursorFormat
+	}
 	return c, nil
 }
 

@@ -66,6 +66,7 @@ func TestWalkUnderConcurrentInsertsVisitsEachOnce(t *testing.T) {
 		}
 		close(stop)
 		writer.Wait()
+		require.Greater(t, len(a.store.events), 500, "nothing was written meanwhile")
 		for id, n := range there {
 			require.Equal(t, 1, n, id)
 		}
@@ -156,6 +157,21 @@ func TestEveryDamagedCursorIsRefused(t *testing.T) {
 	for n := range len(text) {
 		_, err := decodeCursor(text[:n], f)
 		require.Error(t, err)
+	}
+}
+
+// Whoever computes the checksum can still write only what the server writes.
+func TestForgedCursorIsRefused(t *testing.T) {
+	t.Parallel()
+	c, f := testCursor()
+	b, err := cursorEncoding.DecodeString(c.encode(f))
+	require.NoError(t, err)
+	for i, v := range map[int]byte{0: 2, 1: 0x80 | cursorAscending | cursorHasStart | cursorHasTotal, 42: 0xff} {
+		forged := append([]byte(nil), b[:cursorPayload]...)
+		forged[i] = v
+		sum := f.checksum(forged)
+		_, err := decodeCursor(cursorEncoding.EncodeToString(append(forged, sum[:cursorSum]...)), f)
+		require.ErrorIs(t, err, errCursorFormat, "byte %d", i)
 	}
 }
 
