@@ -103,11 +103,11 @@ type builder struct {
 }
 
 var (
-	errNoKey     = errors.New("needs a key, an event or a log")
+	errNoKey     = errors.New("needs a key, or an event whose time is the value")
 	errKeyLength = fmt.Errorf("key must have 1 to %d bytes", maxKey)
 	errUnit      = errors.New("a duration needs a unit, and a point in time needs sinceStart")
 	errTooMany   = errors.New("too many selectors")
-	errFields    = errors.New("fields are for contents only")
+	errFields    = errors.New("fields and several events are for contents only")
 	errJSONSum   = errors.New("a sum is a number")
 )
 
@@ -118,13 +118,13 @@ func (b *builder) add(c concept, rank int, s *selector) error {
 	k := conceptSpec[c].kind
 	point := s.unit == unitRFC3339 || s.unit == unitEventTime
 	switch {
-	case s.key == "" && s.event == "":
+	case s.key == "" && s.event == "", s.key == "" && s.unit != unitEventTime && s.event != "":
 		return errNoKey
 	case rank >= 254:
 		return errTooMany
 	case (k == kindMillis) != (s.unit != unitNone), point != s.sinceStart, s.unit == unitEventTime && s.event == "":
 		return errUnit
-	case len(s.fields) > 0 && k != kindContent:
+	case len(s.fields)+len(s.events) > 0 && k != kindContent:
 		return errFields
 	case s.jsonSum != "" && k != kindCount && k != kindCost:
 		return errJSONSum
@@ -149,6 +149,13 @@ func (b *builder) add(c concept, rank int, s *selector) error {
 		return b.put(&b.resources, s.key, r)
 	case s.event != "":
 		return b.put(&b.events, s.event, r)
+	case len(s.events) > 0:
+		for _, name := range s.events {
+			if err := b.put(&b.events, name, r); err != nil {
+				return err
+			}
+		}
+		return nil
 	case k == kindContent && strings.Contains(s.key, "<N>"):
 		for _, f := range s.fields {
 			if err := b.put(&b.patterns, anyIndex.Replace(s.key+"."+f), r); err != nil {

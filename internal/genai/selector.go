@@ -133,6 +133,8 @@ type selector struct {
 	// event is the name of a span event; log that of a log record, which spans
 	// do not have.
 	event, log string
+	// events are names of span events that together make up one text.
+	events []string
 
 	// in lists accepted values, ge is the least accepted number (0: any), matches
 	// a regular expression on the value. For kindBool a match means true.

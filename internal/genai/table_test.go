@@ -212,9 +212,9 @@ func (c carrier) write(t testing.TB, s *selector, raw any) {
 	switch {
 	case s.resource:
 		attrs = c.resource.Attributes()
-	case s.event != "":
+	case s.event != "" || len(s.events) > 0:
 		e := c.span.Events().AppendEmpty()
-		e.SetName(s.event)
+		e.SetName(append(s.events, s.event)[0])
 		attrs = e.Attributes()
 		if s.unit == unitEventTime {
 			e.SetTimestamp(testStart + pcommon.Timestamp(raw.(float64)*1e6))
@@ -352,12 +352,13 @@ func TestTableErrorsAreNamed(t *testing.T) {
 		want    string
 	}{
 		"no key":                   {conceptUser, selector{}, "needs a key"},
+		"event without key":        {conceptUser, selector{event: "e"}, "needs a key"},
 		"long key":                 {conceptUser, selector{key: strings.Repeat("k", maxKey+1)}, "key must have 1 to 127 bytes, got 128"},
 		"duration without unit":    {conceptTTFT, selector{key: "a"}, "needs a unit"},
 		"unit without duration":    {conceptUser, selector{key: "a", unit: unitMillis}, "needs a unit"},
 		"point in time as it is":   {conceptTTFT, selector{key: "a", unit: unitRFC3339}, "needs sinceStart"},
 		"event time without event": {conceptTTFT, selector{key: "a", unit: unitEventTime, sinceStart: true}, "point in time"},
-		"fields of a number":       {conceptInputTokens, selector{key: "a", fields: []string{"b"}}, "fields are for contents"},
+		"fields of a number":       {conceptInputTokens, selector{key: "a", fields: []string{"b"}}, "are for contents only"},
 		"sum of a name":            {conceptUser, selector{key: "a", jsonSum: "b"}, "a sum is a number"},
 		"path":                     {conceptUser, selector{key: "a", json: "b..c"}, "empty member name"},
 		"array mark":               {conceptUser, selector{key: "a", json: "b]["}, "no array mark"},

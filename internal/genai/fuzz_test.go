@@ -1,0 +1,125 @@
+package genai
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/uuid"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+func FuzzFromSpan(f *testing.F) {
+	var m ptrace.ProtoMarshaler
+	withText := fullSpan()
+	withText.Attributes().PutStr(AttrInputMessages, `[{"role":"user","parts":[{"type":"text","content":"h\u00e9"}]}]`)
+	withText.Attributes().PutStr("gen_ai.prompt.0.content", "x")
+	withText.Attributes().PutStr("llm.invocation_parameters", `{"model":"m","stream":true}`)
+	bad := callSpan()
+	bad.Attributes().PutDouble(AttrUsageInputTokens, math.NaN())
+	bad.Attributes().PutStr(AttrUsageOutputTokens, "-1e309")
+	bad.SetEndTimestamp(1)
+	exception(bad)
+	for _, s := range []ptrace.Span{fullSpan(), otherSpan(), withText, bad} {
+		td := ptrace.NewTraces()
+		s.CopyTo(td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty())
+		raw, err := m.MarshalTraces(td)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	const maxText = 64
+	plain := newTestExtractor(f, Options{})
+	texts := newTestExtractor(f, Options{CaptureText: true, MaxTextBytes: maxText})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		u := ptrace.ProtoUnmarshaler{}
+		td, err := u.UnmarshalTraces(raw)
+		if err != nil {
+			return
+		}
+		for _, rs := range td.ResourceSpans().All() {
+			res := plain.Resource(rs.Resource())
+			for _, ss := range rs.ScopeSpans().All() {
+				for _, s := range ss.Spans().All() {
+					var ev, full, again Event
+					is, problems := plain.FromSpan(&res, ss.Scope(), s, &ev)
+					isFull, _ := texts.FromSpan(&res, ss.Scope(), s, &full)
+					if is != isFull {
+						t.Fatal("texts must not decide what is a call")
+					}
+					if !is {
+						if problems != 0 {
+							t.Fatal("problems of another span")
+						}
+						continue
+					}
+					checkInvariants(t, &ev)
+					checkInvariants(t, &full)
+					if problems&^AllProblems != 0 {
+						t.Fatalf("unknown problem %b", problems)
+					}
+					if plain.FromSpan(&res, ss.Scope(), s, &again); again.ID != ev.ID {
+						t.Fatal("the id must be deterministic")
+					}
+					if limit := maxText + len(truncatedSuffix); len(full.PromptText) > limit || len(full.ResponseText) > limit {
+						t.Fatal("text is too long")
+					}
+				}
+			}
+		}
+	})
+}
+
+func checkInvariants(t *testing.T, ev *Event) {
+	t.Helper()
+	if ev.ID == uuid.Nil || ev.Service == "" {
+		t.Fatal("an event has an id and a service")
+	}
+	for i, n := range []int64{ev.InputTokens, ev.OutputTokens, ev.TotalTokens, ev.CacheReadTokens, ev.CacheWriteTokens, ev.ReasoningTokens} {
+		if n < 0 || n > 2*maxTokens || n != 0 && !ev.Has(FieldInputTokens<<i) {
+			t.Fatalf("token count %d is %d", i, n)
+		}
+	}
+	for i, n := range []float64{ev.CostUSD, ev.TTFTMillis, ev.LatencyMillis} {
+		if !(n >= 0) || math.IsInf(n, 0) || n != 0 && !ev.Has(FieldCost<<i) {
+			t.Fatalf("number %d is %v", i, n)
+		}
+	}
+	for _, at := range []uint64{uint64(ev.Start), uint64(ev.End)} {
+		if at != 0 && (at < uint64(minTime) || at >= uint64(maxTime)) {
+			t.Fatalf("time %d", at)
+		}
+	}
+	if !ev.Failed && (ev.ErrorType != "" || ev.ErrorMessage != "") {
+		t.Fatal("an error without a failure")
+	}
+	if _, err := ev.MarshalJSON(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func FuzzJSONPath(f *testing.F) {
+	f.Add(`{"a":[{"b":"x"}]}`)
+	f.Add(`{"a":[{"b":"\ud83d`)
+	f.Add("[[[[{]}")
+	paths := make([][]step, 0, 4)
+	for _, p := range []string{"a[].b", "*", "[].a.b", "a"} {
+		steps, err := parsePath(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		paths = append(paths, steps)
+	}
+	f.Fuzz(func(_ *testing.T, text string) {
+		for _, steps := range paths {
+			var c content
+			j := jsonText{s: text}
+			j.walk(steps, &sink{})
+			j = jsonText{s: text}
+			j.walk(steps, &sink{content: &c, prio: 1, limit: 16})
+		}
+		for range 4 {
+			text = unescape(text)
+		}
+	})
+}
