@@ -36,8 +36,12 @@ type RunOptions struct {
 	Grace time.Duration
 }
 
-// maxFailuresInRow ends a run whose collector does not answer.
-const maxFailuresInRow = 3
+// A run ends when so many requests in a row failed: unanswered ones, which were
+// retried to the end, or refused ones, for which no retry helps.
+const (
+	maxUnanswered = 3
+	maxRefused    = 20
+)
 
 // Run sends the calls of each source in order, one request at a time per
 // source, sources side by side. It returns when all sources are exhausted,
@@ -89,7 +93,8 @@ type lane struct {
 	begin time.Time
 	batch *Batch
 
-	failures int
+	unanswered, refused int
+
 	firstDue time.Time
 	latest   int64
 }
@@ -158,12 +163,17 @@ func (l *lane) flush(ctx context.Context) error {
 		l.stats.failed.Add(n)
 		l.stats.failedRequests.Add(1)
 		l.stats.message(rootCause(err).Error())
-		if l.failures++; l.failures >= maxFailuresInRow {
-			return fmt.Errorf("%d requests in a row failed: %w", l.failures, err)
+		if ae := (*attemptError)(nil); errors.As(err, &ae) && !ae.retry {
+			l.refused++
+		} else {
+			l.unanswered++
+		}
+		if l.unanswered >= maxUnanswered || l.refused >= maxRefused {
+			return fmt.Errorf("%d requests in a row failed: %w", l.unanswered+l.refused, err)
 		}
 		return nil
 	}
-	l.failures = 0
+	l.unanswered, l.refused = 0, 0
 	rejected := min(max(res.Rejected, 0), n)
 	l.stats.rejected.Add(rejected)
 	l.stats.accepted.Add(n - rejected)

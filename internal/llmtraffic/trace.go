@@ -261,6 +261,14 @@ func lineAt(doc []byte, offset int64) int {
 	return 1 + bytes.Count(doc[:min(max(offset, 0), int64(len(doc)))], []byte("\n"))
 }
 
+// valueAt is the offset of the value that follows offset.
+func valueAt(doc []byte, offset int64) int64 {
+	for offset < int64(len(doc)) && strings.IndexByte(" \t\r\n,:", doc[offset]) >= 0 {
+		offset++
+	}
+	return offset
+}
+
 type vllmRow struct {
 	Output     *int64   `json:"out_len"`
 	Input      *int64   `json:"in_len"`
@@ -282,7 +290,7 @@ func parseVLLM(doc []byte) ([]Row, int64, error) {
 		if _, err := dec.Token(); err != nil {
 			return nil, dec.InputOffset(), err
 		}
-		at := dec.InputOffset()
+		at := valueAt(doc, dec.InputOffset())
 		var r vllmRow
 		if err := dec.Decode(&r); err != nil {
 			return nil, at, err
@@ -334,7 +342,7 @@ func parseLLMPerf(doc []byte) ([]Row, int64, error) {
 	}
 	var rows []Row
 	for dec.More() {
-		at := dec.InputOffset()
+		at := valueAt(doc, dec.InputOffset())
 		var r llmperfRow
 		if err := dec.Decode(&r); err != nil {
 			return nil, at, err
