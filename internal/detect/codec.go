@@ -79,7 +79,7 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 		f32(y)
 	}
 	dst = le.AppendUint16(dst, s.runN)
-	dst = append(dst, flag(s.inRun)|flag(s.reported)<<1, byte(s.shiftSide), s.told)
+	dst = append(dst, flag(s.inRun)|flag(s.reported)<<1|flag(s.sustained)<<2, byte(s.shiftSide), s.told)
 	f32(s.widen)
 	f64(s.runMean)
 	f64(s.runVar)
@@ -192,9 +192,9 @@ func (m *Model) read(r *reader, s *State) {
 	}
 	s.runN = r.u16()
 	flags, side := r.u8(), int8(r.u8())
-	s.inRun, s.reported = flags&1 != 0, flags&2 != 0
+	s.inRun, s.reported, s.sustained = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	s.shiftSide, s.told = side, r.u8()
-	r.check(flags <= 3 && side >= -1 && side <= 1 && s.told <= SeverityCritical, "episode is malformed")
+	r.check(flags <= 7 && side >= -1 && side <= 1 && s.told <= SeverityCritical, "episode is malformed")
 	s.widen = r.f32()
 	s.runMean, s.runVar = r.f64(), r.f64()
 	r.check(s.widen >= 0 && s.widen <= widenMax && s.runVar >= 0, "episode is malformed")

@@ -141,7 +141,8 @@ type Config struct {
 	MinRelative float64
 	MinAbsolute float64
 	// CoolDown is the event time after an alarm in which no further episode of
-	// the same series alarms, unless it is more severe. Default 0, none.
+	// the same series alarms, unless it is more severe and at least high.
+	// Default 0, none.
 	CoolDown time.Duration
 	// Detectors to run, at most 8. Default nil: all of [Detectors].
 	Detectors []DetectorConfig

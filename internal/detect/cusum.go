@@ -8,7 +8,7 @@ var cusumRow = row{
 	info: Info{
 		Name:             "cusum",
 		Doc:              "cumulative sums of standardised deviations, for sustained shifts (Page)",
-		DefaultThreshold: 12,
+		DefaultThreshold: 14,
 		MinThreshold:     3,
 		MaxThreshold:     100,
 		ThresholdUnit:    "standard deviations accumulated (h)",
@@ -82,7 +82,7 @@ func (d *cusum) limit(r reference, side int8) float64 {
 	return r.longMean + float64(side)*d.k*r.longSD
 }
 
-func (d *cusum) extra(r reference, w []float64, _ func(float64) float64) [MaxExtra]float64 {
+func (d *cusum) extra(_ *Model, r reference, w []float64) [MaxExtra]float64 {
 	return [MaxExtra]float64{w[cusumSum], w[cusumWords+cusumSum], r.longN}
 }
 

@@ -20,9 +20,9 @@ type detector interface {
 	judge(r reference, w []float64) result
 	// limit returns the limit on the given side, on the judged scale.
 	limit(r reference, side int8) float64
-	// extra returns the numbers named by Info.Extra; back maps to the unit of
-	// the metric. It is called for findings only.
-	extra(r reference, w []float64, back func(float64) float64) [MaxExtra]float64
+	// extra returns the numbers named by Info.Extra, in the unit of the metric
+	// where they have one. It is called for findings only.
+	extra(m *Model, r reference, w []float64) [MaxExtra]float64
 }
 
 // shiftDetector is a detector that sees sustained shifts rather than single

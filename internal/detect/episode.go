@@ -47,14 +47,12 @@ func (m *Model) episode(s *State, r *reference, x float64, results *[MaxDetector
 		return // outside the limits, but not worth it
 	}
 	if !s.inRun {
-		s.inRun, s.runN, s.calm = true, 0, 0
-		if spike {
-			s.widen = min(s.widen+widenStep, widenMax)
-		}
+		s.inRun, s.sustained, s.runN, s.calm = true, false, 0, 0
 	}
 	if spike || s.shiftSide != 0 {
 		s.distrust(1)
 	}
+	s.sustained = s.sustained || s.shiftSide != 0
 	if spike {
 		s.calm = 0
 	} else {
@@ -146,7 +144,7 @@ func (m *Model) report(s *State, r *reference, x float64, onset int64, results *
 	v.Onset = s.onset
 	m.findings(s, r, results, wanted, v)
 	m.weigh(s, r, x, results, wanted, v)
-	if s.told == 0 || v.Severity >= s.told+2 {
+	if s.told == 0 || (v.Severity > s.told && v.Severity >= SeverityHigh) {
 		v.Alarm = true
 		s.told = v.Severity
 		s.lastAlarm = r.at
@@ -164,7 +162,7 @@ func (m *Model) findings(s *State, r *reference, results *[MaxDetectors]result, 
 			Score:    results[i].score,
 			Value:    results[i].value,
 			Limit:    m.back(d.limit(*r, results[i].side)),
-			Extra:    d.extra(*r, m.wordsOf(s, i), m.back),
+			Extra:    d.extra(m, *r, m.wordsOf(s, i)),
 		}
 		at := v.N
 		for at > 0 && v.Findings[at-1].Score < f.Score {
@@ -180,8 +178,12 @@ func (m *Model) findings(s *State, r *reference, results *[MaxDetectors]result, 
 	v.Score = max(v.Score, best.Score)
 }
 
-// endRun goes back to normal.
+// endRun goes back to normal. A run without a shift was a spike that came and
+// went: it may be an incident, or the tail of the noise of this series.
 func (m *Model) endRun(s *State, v *Verdict) {
+	if !s.sustained {
+		s.widen = min(s.widen+widenStep, widenMax)
+	}
 	if s.reported {
 		v.Recovered = true
 		v.Onset = s.onset

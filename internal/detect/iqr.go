@@ -8,7 +8,7 @@ var iqrRow = row{
 	info: Info{
 		Name:             "iqr",
 		Doc:              "distance from the quartiles in interquartile ranges (Tukey's fences)",
-		DefaultThreshold: 3.2,
+		DefaultThreshold: 3.5,
 		MinThreshold:     1,
 		MaxThreshold:     7,
 		ThresholdUnit:    "interquartile ranges beyond the quartile",
@@ -16,7 +16,7 @@ var iqrRow = row{
 	},
 	build: func(_ *Model, threshold float64, _ func(string) float64) detector {
 		z := quartile + threshold*iqrSigma
-		return &iqr{z: z, table: newLimitTable(z, .37, math.Pi/2)}
+		return &iqr{z: z, table: newLimitTable(z, robustEfficiency, math.Pi/2)}
 	},
 }
 
@@ -59,7 +59,7 @@ func (d *iqr) limit(r reference, side int8) float64 {
 	return r.q3 + factor*width
 }
 
-func (d *iqr) extra(r reference, _ []float64, back func(float64) float64) [MaxExtra]float64 {
-	q1, q3 := back(r.q1), back(r.q3)
-	return [MaxExtra]float64{q1, q3, q3 - q1, back(d.limit(r, -1)), back(d.limit(r, 1))}
+func (d *iqr) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {
+	q1, q3 := m.back(r.q1), m.back(r.q3)
+	return [MaxExtra]float64{q1, q3, q3 - q1, m.back(d.limit(r, -1)), m.back(d.limit(r, 1))}
 }

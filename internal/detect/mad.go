@@ -8,14 +8,14 @@ var madRow = row{
 	info: Info{
 		Name:             "mad",
 		Doc:              "distance from the median in median absolute deviations (modified z-score)",
-		DefaultThreshold: 5,
+		DefaultThreshold: 5.5,
 		MinThreshold:     2,
 		MaxThreshold:     10,
 		ThresholdUnit:    "modified z-score (0.6745 * deviation / MAD) for a large sample",
 		Extra:            []string{"median", "mad", "modified_zscore"},
 	},
 	build: func(_ *Model, threshold float64, _ func(string) float64) detector {
-		return &mad{table: newLimitTable(threshold, .37, math.Pi/2)}
+		return &mad{table: newLimitTable(threshold, robustEfficiency, math.Pi/2)}
 	},
 }
 
@@ -30,7 +30,7 @@ func (d *mad) limit(r reference, side int8) float64 {
 	return r.med + float64(side)*d.table.at(r.effective)*r.spike*r.scale
 }
 
-func (d *mad) extra(r reference, _ []float64, back func(float64) float64) [MaxExtra]float64 {
-	spread := (back(r.med+r.mad) - back(r.med-r.mad)) / 2
-	return [MaxExtra]float64{back(r.med), spread, (r.y - r.med) / r.scale}
+func (d *mad) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {
+	spread := (m.back(r.med+r.mad) - m.back(r.med-r.mad)) / 2
+	return [MaxExtra]float64{m.back(r.med), spread, (r.y - r.med) / r.scale}
 }

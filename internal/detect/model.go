@@ -13,11 +13,12 @@ const (
 	// rebaseWindows is the length of a sustained shift, in windows, after which
 	// it is the new normal.
 	rebaseWindows = 3
-	// Each spike widens the limits of its series by widenStep, and each
-	// other value narrows them by widenStep*spikeBudget: a series whose noise
-	// has heavier tails than the thresholds expect settles at about one spike
-	// per 1/spikeBudget values. widenMax bounds the (logarithm of the) factor.
-	widenStep   = .14
+	// Each isolated spike widens the limits of its series by widenStep, and
+	// each other value narrows them by widenStep*spikeBudget: a series whose
+	// noise has heavier tails than the thresholds expect settles at about one
+	// spike per 1/spikeBudget values. widenMax bounds the (logarithm of the)
+	// factor.
+	widenStep   = .2
 	spikeBudget = 1e-4
 	widenMax    = 1.1
 )
@@ -112,8 +113,11 @@ func (m *Model) transform(x float64) (y float64, ok bool) {
 	if m.cfg.Scale == Log {
 		y = math.Log(x + m.cfg.LogOffset)
 	}
-	// The window keeps float32.
-	return y, math.Abs(y) <= math.MaxFloat32/4
+	if !(math.Abs(y) <= math.MaxFloat32/4) {
+		return 0, false
+	}
+	// The window keeps float32: rounded alike, equal values compare as equal.
+	return float64(float32(y)), true
 }
 
 // back maps y to the unit of the metric.

@@ -6,7 +6,7 @@ import "math"
 //
 // Severity follows the evidence and is capped by the effect:
 //
-//	evidence of a spike: its score        < 1.3 low, < 2 medium, < 3 high, else critical
+//	evidence of a spike: its score        < 1.3 medium, < 2 high, else critical
 //	evidence of a shift: its size in sd   < 1 low, < 2 medium, < 4 high, else critical
 //	three or more detectors agree: one step up
 //	effect, the ratio of observed to expected value or its inverse:
@@ -39,7 +39,7 @@ func (m *Model) weigh(s *State, r *reference, x float64, results *[MaxDetectors]
 		evidence = max(evidence, 1+size/4)
 		v.Level = m.back(y)
 	}
-	sev := max(step(spike, 1.3, 2, 3), step(size, 1, 2, 4))
+	sev := max(step(spike, 1, 1.3, 2), step(size, 1, 2, 4))
 	if n >= 3 {
 		sev = min(sev+1, SeverityCritical)
 	}

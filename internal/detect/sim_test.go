@@ -46,7 +46,7 @@ var sources = []source{
 			k++
 			q *= r.Float64()
 		}
-		return math.Log(float64(max(k-1, 1))/20)
+		return math.Log(float64(max(k-1, 1)) / 20)
 	}},
 	{"mixture 85:15", func(r *rand.Rand, _ *float64) float64 {
 		y := .4 * r.NormFloat64()

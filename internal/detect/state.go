@@ -9,7 +9,7 @@ const (
 	// wordCount is the number of words that detectors share in a state.
 	wordCount = 8
 	// longSamples is the memory of the long baseline in samples.
-	longSamples = 256
+	longSamples = 128
 )
 
 // State is the memory of one series. It must be made by [Model.NewState], is
@@ -36,6 +36,7 @@ type State struct {
 	calm      uint8 // values within limits since the last one outside
 	runN      uint16
 	inRun     bool
+	sustained bool // the run contains a shift
 	shiftSide int8 // sustained shift, 0 none: learning is frozen
 	// A report is the part of a run that the user hears of.
 	reported bool
@@ -134,10 +135,9 @@ func (m *Model) learn(s *State, y float64, b bounds) {
 	case s.longN > 1: // Welford, for the variance over n-1
 		s.variance += d*d/n - s.variance/(n-1)
 	}
-	z := 0.0
-	if s.variance > 0 {
-		z = min(max(d/math.Sqrt(s.variance), -winsorCUSUM), winsorCUSUM)
-	}
+	// The floor keeps rounding from passing for correlation.
+	z := d / max(math.Sqrt(max(0, s.variance)), m.floor(s.mean))
+	z = min(max(z, -winsorCUSUM), winsorCUSUM)
 	s.rho += (float32(z)*s.prev - s.rho) / float32(n)
 	s.prev = float32(z)
 }

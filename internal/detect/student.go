@@ -81,15 +81,20 @@ func normalScore(t, nu float64) float64 {
 	return math.Copysign(z, t)
 }
 
+// robustEfficiency is the efficiency of the robust scale, the larger of MAD and
+// 80 % span. Fitted, as the maximum of two estimators has no closed form: it
+// keeps the rate within 25 % of nominal for 16 to 64 samples.
+const robustEfficiency = .75
+
 // limitTable holds, for each number of samples, the multiple of the estimated
 // standard deviation that is as rare as z standard deviations are when the
 // normal distribution is known exactly.
 //
 // Fewer samples mean a poorer scale, hence a wider limit: the statistic
 // (x - centre)/scale follows Student's t with the degrees of freedom that the
-// estimate of scale is worth. efficiency is that of the scale estimator (1 for
-// the standard deviation, .37 for MAD and IQR), spread is n times the variance
-// of the centre (1 for the mean, pi/2 for the median).
+// estimate of scale is worth. efficiency is that of the scale estimator, spread
+// is n times the variance of the centre (pi/2 for the median, 0 where the
+// statistic contains it already).
 type limitTable [MaxWindow + 1]float32
 
 func newLimitTable(z, efficiency, spread float64) *limitTable {

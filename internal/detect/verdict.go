@@ -13,7 +13,10 @@ const (
 
 // Verdict is the judgement on one value.
 type Verdict struct {
-	// Alarm is set when this value gives a new finding to report now.
+	// Alarm is set when this value gives a new finding to report now: an
+	// episode has begun outside the cool-down, or what was told of before has
+	// become more severe and is now high or critical. An episode hence alarms
+	// once, and at most twice more; Onset tells which alarms belong together.
 	Alarm bool
 	// Anomalous is set while the series is outside its limits, also when the
 	// finding was reported before or falls into the cool-down.

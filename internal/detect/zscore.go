@@ -40,8 +40,8 @@ func (d *zScore) limit(r reference, side int8) float64 {
 	return r.mean + float64(side)*lim*max(r.sd, r.floor)*math.Sqrt(1+1/r.n)
 }
 
-func (d *zScore) extra(r reference, _ []float64, back func(float64) float64) [MaxExtra]float64 {
-	return [MaxExtra]float64{back(r.mean), (back(r.mean+r.sd) - back(r.mean-r.sd)) / 2}
+func (d *zScore) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {
+	return [MaxExtra]float64{m.back(r.mean), (m.back(r.mean+r.sd) - m.back(r.mean-r.sd)) / 2}
 }
 
 func sign(x float64) int8 {

@@ -1,0 +1,49 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// BenchmarkObserve is the cost of one value with all four detectors, W = 64,
+// log scale, when values of many series arrive in random order.
+func BenchmarkObserve(b *testing.B) {
+	for _, keys := range []int{100, 10_000, 1_000_000} {
+		b.Run(fmt.Sprintf("series=%d", keys), func(b *testing.B) {
+			m, err := NewModel(Config{Scale: Log})
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := rand.New(rand.NewPCG(1, 1))
+			values := make([]float64, 1<<12)
+			for i := range values {
+				values[i] = 1000 * math.Exp(.5*r.NormFloat64())
+			}
+			states := make([]State, keys)
+			for i := range states {
+				if i >= 100 { // flat, hence copies are independent
+					states[i] = states[i-100]
+					continue
+				}
+				for k := range 300 {
+					m.Observe(&states[i], 0, values[(i*7+k)&(1<<12-1)])
+				}
+			}
+			order := make([]uint32, 1<<16)
+			for i := range order {
+				order[i] = uint32(r.IntN(keys))
+			}
+			alarms := 0
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				if m.Observe(&states[order[i&(1<<16-1)]], int64(i), values[i&(1<<12-1)]).Alarm {
+					alarms++
+				}
+			}
+			b.ReportMetric(float64(alarms)/float64(b.N), "alarms/op")
+		})
+	}
+}
