@@ -30,7 +30,8 @@ type Broker struct {
 	dir                string
 	server, epmd       *exec.Cmd
 	serverBin, epmdBin string
-	port, dist, mapper int
+	port, tls          int
+	dist, mapper       int
 }
 
 // New finds the installed broker and prepares a place for it. Close removes it.
@@ -42,18 +43,29 @@ func New() (*Broker, error) {
 	if b.serverBin == "" || b.epmdBin == "" {
 		return nil, ErrNotInstalled
 	}
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
-	b.port, b.dist, b.mapper = ports[0], ports[1], ports[2]
+	b.port, b.tls, b.dist, b.mapper = ports[0], ports[1], ports[2], ports[3]
 	if b.dir, err = os.MkdirTemp("", "rabbitmq-test-"); err != nil {
 		return nil, err
 	}
-	conf := fmt.Sprintf("listeners.tcp.default = 127.0.0.1:%d\n", b.port)
+	conf := fmt.Sprintf(`listeners.tcp.default = 127.0.0.1:%d
+listeners.ssl.default = 127.0.0.1:%d
+ssl_options.cacertfile = %s
+ssl_options.certfile = %s
+ssl_options.keyfile = %s
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
+ssl_cert_login_from = common_name
+auth_mechanisms.1 = PLAIN
+auth_mechanisms.2 = EXTERNAL
+`, b.port, b.tls, b.CAFile(), b.path("server.pem"), b.path("server.key"))
 	return b, errors.Join(
+		b.writeCerts("guest"),
 		os.WriteFile(b.path("rabbitmq.conf"), []byte(conf), 0o600),
-		os.WriteFile(b.path("enabled_plugins"), []byte("[].\n"), 0o600),
+		os.WriteFile(b.path("enabled_plugins"), []byte("[rabbitmq_auth_mechanism_ssl].\n"), 0o600),
 		os.Mkdir(b.path("mnesia"), 0o700),
 		os.Mkdir(b.path("log"), 0o700),
 	)
@@ -61,6 +73,9 @@ func New() (*Broker, error) {
 
 // Endpoint is the address of the broker, without credentials.
 func (b *Broker) Endpoint() string { return fmt.Sprintf("amqp://127.0.0.1:%d", b.port) }
+
+// TLSEndpoint is the address for TLS. The broker's certificate is by CAFile.
+func (b *Broker) TLSEndpoint() string { return fmt.Sprintf("amqps://127.0.0.1:%d", b.tls) }
 
 // Start boots the broker and waits until it takes connections.
 func (b *Broker) Start(ctx context.Context) error {

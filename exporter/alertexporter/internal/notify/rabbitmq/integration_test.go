@@ -4,6 +4,7 @@ package rabbitmq
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -200,6 +201,33 @@ func TestWrongPasswordIsReportedWithoutThePassword(t *testing.T) {
 	assert.Equal(t, notify.ReasonUnavailable, got.Reason)
 	assert.False(t, got.Permanent, "the account may be repaired")
 	assert.NotContains(t, got.Error(), "hunter2")
+}
+
+func TestTLSAndCertificateLogin(t *testing.T) {
+	b := broker(t)
+	ch := admin(t, b)
+	bind(t, ch, "t.tls", "t.tls", "alert.*")
+	secure := func(c *Config) { c.Exchange = "t.tls"; c.TLS.CAFile = b.CAFile() }
+	for name, change := range map[string]func(*Config){
+		"password": secure,
+		"certificate": func(c *Config) {
+			secure(c)
+			c.Auth, c.Username, c.Password = AuthExternal, "", ""
+			c.TLS.CertFile, c.TLS.KeyFile = b.ClientCert()
+		},
+	} {
+		target, _ := begin(t, b.TLSEndpoint(), change)
+		ready(t, target)
+		require.NoError(t, target.Notify(t.Context(), notification(1, anomaly.SeverityHigh)), name)
+		_, ok := get(t, ch, "t.tls")
+		assert.True(t, ok, name)
+	}
+	_, st := begin(t, b.TLSEndpoint(), nil)
+	require.Eventually(t, func() bool {
+		err, ok := st.last()
+		var unknown x509.UnknownAuthorityError
+		return ok && errors.As(err, &unknown)
+	}, 20*time.Second, 20*time.Millisecond, "a certificate of an unknown authority was accepted")
 }
 
 // A broker that crashes while messages are on their way must not lose one that
