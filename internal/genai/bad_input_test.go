@@ -219,6 +219,7 @@ func TestHugeSpansAreCheap(t *testing.T) {
 // millionAttributes is a call with a million attributes beside the two that
 // make it one. It is written as protobuf because Map.Put looks for the key first.
 func millionAttributes(t *testing.T) ptrace.Span {
+	t.Helper()
 	field := func(num int, b []byte) []byte {
 		return append(binary.AppendUvarint([]byte{byte(num<<3 | 2)}, uint64(len(b))), b...)
 	}

@@ -43,6 +43,7 @@ func BenchmarkCallSpanWithText(b *testing.B) {
 }
 
 func benchmark(b *testing.B, o Options, s ptrace.Span) {
+	b.Helper()
 	x := newTestExtractor(b, o)
 	res := Resource{Service: "chat-api", Environment: "prod"}
 	scope := pcommon.NewInstrumentationScope()

@@ -76,7 +76,7 @@ func (t *table) program(contentToo bool) (*program, error) {
 		}
 	}
 	for i := range t.calls {
-		if err := b.addCall(i, &t.calls[i]); err != nil {
+		if err := b.addCall(&t.calls[i]); err != nil {
 			b.errs = append(b.errs, fmt.Errorf("call rule %d: %w", i, err))
 		}
 	}
@@ -141,8 +141,8 @@ func (b *builder) add(c concept, rank int, s *selector) error {
 			return err
 		}
 	}
-	complex := s.json != "" || s.jsonSum != "" || k == kindContent
-	r.plain = !complex && !s.each && len(s.in) == 0 && s.ge == 0 && s.matches == "" && s.scale == 0
+	costly := s.json != "" || s.jsonSum != "" || k == kindContent
+	r.plain = !costly && !s.each && len(s.in) == 0 && s.ge == 0 && s.matches == "" && s.scale == 0
 	switch {
 	case s.resource:
 		b.resourcePrio[c] = r.prio
@@ -164,12 +164,12 @@ func (b *builder) add(c concept, rank int, s *selector) error {
 		}
 		return nil
 	}
-	if complex || len(s.when) > 0 || s.scope != "" || s.span != "" || s.status != ptrace.StatusCodeUnset {
-		if len(b.program.late) == maxLate {
+	if costly || len(s.when) > 0 || s.scope != "" || s.span != "" || s.status != ptrace.StatusCodeUnset {
+		if len(b.late) == maxLate {
 			return errTooMany
 		}
-		b.program.late = append(b.program.late, nil)
-		r.late = uint8(len(b.program.late))
+		b.late = append(b.late, nil)
+		r.late = uint8(len(b.late))
 	}
 	return b.put(&b.attributes, firstIndex.Replace(s.key), r)
 }
@@ -192,7 +192,7 @@ func (b *builder) put(x *index, key string, r rule) error {
 	return nil
 }
 
-func (b *builder) addCall(i int, c *callRule) error {
+func (b *builder) addCall(c *callRule) error {
 	switch {
 	case c.span != "":
 		b.named = append(b.named, *c)

@@ -280,7 +280,7 @@ func TestCostOfZeroIsBelievedOnlyWithoutTokens(t *testing.T) {
 
 	s.Attributes().PutDouble("llm.cost.total", 0.25)
 	ev, _ = read(t, s)
-	assert.Equal(t, 0.25, ev.CostUSD) //nolint:testifylint // exact
+	assert.Equal(t, 0.25, ev.CostUSD)
 }
 
 func TestTotalIsDerivedOnlyWhenBothPartsAreKnown(t *testing.T) {
@@ -338,8 +338,9 @@ func TestSpansWithoutIDsGetStableEventIDs(t *testing.T) {
 		return ev.ID
 	}
 	same := func(ptrace.Span) {}
-	assert.Equal(t, id(same), id(same), "a redelivery is the same event")
-	seen := map[uuid.UUID]string{id(same): "same"}
+	first := id(same)
+	assert.Equal(t, first, id(same), "a redelivery is the same event")
+	seen := map[uuid.UUID]string{first: "same"}
 	for name, change := range map[string]func(ptrace.Span){
 		"trace": func(s ptrace.Span) { s.SetTraceID(pcommon.TraceID{}) },
 		"start": func(s ptrace.Span) { s.SetStartTimestamp(1) },

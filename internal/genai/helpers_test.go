@@ -83,22 +83,23 @@ func otherSpan() ptrace.Span {
 	return s
 }
 
-func newTestExtractor(t testing.TB, o Options) *Extractor {
+func newTestExtractor(tb testing.TB, o Options) *Extractor {
+	tb.Helper()
 	x, err := NewExtractor(o)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return x
 }
 
 // read extracts the event of a span that must be a call.
-func read(t testing.TB, s ptrace.Span) (Event, Problem) {
-	t.Helper()
-	return readWith(t, newTestExtractor(t, Options{}), s)
+func read(tb testing.TB, s ptrace.Span) (Event, Problem) {
+	tb.Helper()
+	return readWith(tb, newTestExtractor(tb, Options{}), s)
 }
 
-func readWith(t testing.TB, x *Extractor, s ptrace.Span) (Event, Problem) {
-	t.Helper()
+func readWith(tb testing.TB, x *Extractor, s ptrace.Span) (Event, Problem) {
+	tb.Helper()
 	var ev Event
 	is, problems := x.FromSpan(&Resource{Service: "chat-api"}, pcommon.NewInstrumentationScope(), s, &ev)
-	require.True(t, is, "must be a call")
+	require.True(tb, is, "must be a call")
 	return ev, problems
 }

@@ -52,6 +52,7 @@ func TestPathsIntoJSONText(t *testing.T) {
 
 // follow gives the first value on the path as a plain Go value.
 func follow(t *testing.T, path string, v pcommon.Value) any {
+	t.Helper()
 	steps, err := parsePath(path)
 	require.NoError(t, err)
 	var out sink

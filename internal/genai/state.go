@@ -109,7 +109,7 @@ func (st *state) late(scope pcommon.InstrumentationScope, span ptrace.Span, attr
 	if st.pending[0]|st.pending[1] == 0 {
 		return
 	}
-	for i, r := range st.extractor.program.late {
+	for i, r := range st.extractor.late {
 		if st.pending[i/64]>>(i%64)&1 == 0 || r.prio <= st.have(r.concept) {
 			continue
 		}
@@ -152,7 +152,7 @@ func (st *state) events(span ptrace.Span) {
 	list := span.Events()
 	for i := range min(list.Len(), maxSpanEvents) {
 		e := list.At(i)
-		at := x.program.events.find(e.Name())
+		at := x.events.find(e.Name())
 		if at < 0 {
 			continue
 		}

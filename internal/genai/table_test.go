@@ -17,7 +17,8 @@ const callMark = "test.is_call"
 
 // conceptExtractor reads the concepts of the standard table out of every span
 // that carries callMark.
-func conceptExtractor(t testing.TB) *Extractor {
+func conceptExtractor(t *testing.T) *Extractor {
+	t.Helper()
 	x, err := newExtractor(&table{calls: []callRule{{anyOf: []string{callMark}}}, concepts: standard.concepts}, Options{CaptureText: true})
 	require.NoError(t, err)
 	return x
@@ -134,7 +135,8 @@ func valueOf(ev *Event, c concept) any {
 }
 
 // wrap writes a value as the JSON text in which the path finds it.
-func wrap(t testing.TB, path string, raw any) string {
+func wrap(t *testing.T, path string, raw any) string {
+	t.Helper()
 	steps, err := parsePath(path)
 	require.NoError(t, err)
 	text := fmt.Sprint(raw)
@@ -189,7 +191,8 @@ func newCarrier(c concept) carrier {
 }
 
 // write puts raw where the selector finds it.
-func (c carrier) write(t testing.TB, s *selector, raw any) {
+func (c carrier) write(t *testing.T, s *selector, raw any) {
+	t.Helper()
 	for _, w := range s.when {
 		c.span.Attributes().PutStr(w.key, w.in[0])
 	}
@@ -233,7 +236,7 @@ func (c carrier) write(t testing.TB, s *selector, raw any) {
 	put(attrs.PutEmpty(key), raw)
 }
 
-func (c carrier) read(t testing.TB, x *Extractor) (Event, Problem) {
+func (c carrier) read(t *testing.T, x *Extractor) (Event, Problem) {
 	t.Helper()
 	var ev Event
 	res := x.Resource(c.resource)
@@ -243,16 +246,11 @@ func (c carrier) read(t testing.TB, x *Extractor) (Event, Problem) {
 }
 
 func rowName(c concept, i int, s *selector) string {
-	name := fmt.Sprintf("%s/%d/%s", conceptSpec[c].name, i, s.key)
-	for _, part := range []string{s.event, s.json} {
-		if part != "" {
-			name += " " + part
-		}
-	}
+	parts := []string{fmt.Sprintf("%s/%d/%s", conceptSpec[c].name, i, s.key)}
 	if s.resource {
-		name += " resource"
+		parts = append(parts, "resource")
 	}
-	return name
+	return strings.TrimSpace(strings.Join(append(parts, s.event, s.json), " "))
 }
 
 func TestEveryRowOfTheTableIsFound(t *testing.T) {

@@ -38,10 +38,14 @@ func TestTextsOfAllConventions(t *testing.T) {
 		"messages with plain content": {attrs{"gen_ai.input.messages": `[{"role":"user","content":"hi"}]`}, "hi", ""},
 		"messages as a bare text":     {attrs{"gen_ai.input.messages": "just text"}, "just text", ""},
 		"messages cut off":            {attrs{"gen_ai.input.messages": `[{"parts":[{"content":"one"}]},{"parts":[{"content":"tw`}, "one\ntw", ""},
-		"messages too long": {attrs{"gen_ai.input.messages": `[{"parts":[{"content":"` + strings.Repeat("é", 40) + `"}]}]`},
-			strings.Repeat("é", 30) + "...[truncated]", ""},
-		"second message too long": {attrs{"gen_ai.input.messages": `[{"parts":[{"content":"one"},{"content":"` + strings.Repeat("é", 40) + `"}]}]`},
-			"one\n" + strings.Repeat("é", 28) + "...[truncated]", ""},
+		"messages too long": {
+			attrs{"gen_ai.input.messages": `[{"parts":[{"content":"` + strings.Repeat("é", 40) + `"}]}]`},
+			strings.Repeat("é", 30) + "...[truncated]", "",
+		},
+		"second message too long": {
+			attrs{"gen_ai.input.messages": `[{"parts":[{"content":"one"},{"content":"` + strings.Repeat("é", 40) + `"}]}]`},
+			"one\n" + strings.Repeat("é", 28) + "...[truncated]", "",
+		},
 		"indexed": {attrs{
 			"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "hi", "gen_ai.completion.0.content": "ho",
 		}, "hi", "ho"},
