@@ -119,7 +119,7 @@ func (f filter) checksum(payload []byte) [sha256.Size]byte {
 	b := make([]byte, 0, 256)
 	b = append(b, payload...)
 	for _, s := range [...]string{f.kind, f.service, f.model, f.traceID, f.anomalyType} {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(s))) //nolint:gosec // parameters are limited to maxTextBytes
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}
 	b = append(b, f.severity)
@@ -136,11 +136,11 @@ func (f filter) checksum(payload []byte) [sha256.Size]byte {
 }
 
 func appendInt64(b []byte, v int64) []byte {
-	return binary.BigEndian.AppendUint64(b, uint64(v)) //nolint:gosec // two's complement on purpose, readInt64 reverses it
+	return binary.BigEndian.AppendUint64(b, uint64(v))
 }
 
 func readInt64(b []byte) int64 {
-	return int64(binary.BigEndian.Uint64(b)) //nolint:gosec // reverses appendInt64
+	return int64(binary.BigEndian.Uint64(b))
 }
 
 func int64Time(b []byte) time.Time { return time.Unix(0, readInt64(b)).UTC() }

@@ -101,7 +101,7 @@ func TestCursorIsBoundToItsQuery(t *testing.T) {
 	t.Parallel()
 	a := withEvents(t, 10, nil)
 	base := "limit=2&service=chat-api"
-	cursor := "&cursor=" + a.page(pathTelemetry + "?" + base).Metadata.NextCursor
+	cursor := "&cursor=" + a.page(pathTelemetry+"?"+base).Metadata.NextCursor
 	for _, same := range []string{base, "limit=5&service=chat-api", base + "&hours=24", base + "&ascending=false"} {
 		assert.NotEmpty(t, a.page(pathTelemetry+"?"+same+cursor).Data, same)
 	}
@@ -179,8 +179,19 @@ func TestFiltersThatLookAlikeHaveOtherChecksums(t *testing.T) {
 	t.Parallel()
 	seen := map[[32]byte]filter{}
 	for _, f := range []filter{
-		{}, {service: "ab"}, {model: "ab"}, {service: "a", model: "b"}, {traceID: "ab"}, {anomalyType: "ab"}, {severity: 1},
-		{minConfidence: 1}, {hours: 1}, {start: minTime}, {end: minTime}, {start: minTime, end: minTime}, {kind: "ab"},
+		{},
+		{service: "ab"},
+		{model: "ab"},
+		{service: "a", model: "b"},
+		{traceID: "ab"},
+		{anomalyType: "ab"},
+		{severity: 1},
+		{minConfidence: 1},
+		{hours: 1},
+		{start: minTime},
+		{end: minTime},
+		{start: minTime, end: minTime},
+		{kind: "ab"},
 	} {
 		sum := f.checksum(nil)
 		require.NotContains(t, seen, sum, "%+v and %+v", f, seen[sum])

@@ -100,7 +100,7 @@ func (e *queryExtension) Start(ctx context.Context, host component.Host) error {
 	}
 	e.provider = provider
 
-	base, cancel := context.WithCancel(context.Background())
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Start's context ends with Start
 	s := newServer(e.cfg, e.set, e.telemetry, e.health, e.storeReader)
 	s.closing = base.Done()
 	srv, err := s.httpServer(ctx, host, e.set.TelemetrySettings)

@@ -40,6 +40,22 @@ func call(t *testing.T, client *http.Client, method, url string, headers ...stri
 	return resp
 }
 
+// callAsync yields nil when the call fails.
+func callAsync(t *testing.T, url string) <-chan *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	answered := make(chan *http.Response, 1)
+	go func() {
+		resp, err := newClient().Do(r)
+		if err == nil {
+			t.Cleanup(func() { _ = resp.Body.Close() })
+		}
+		answered <- resp
+	}()
+	return answered
+}
+
 // newClient keeps no connection, so that no test waits for another's.
 func newClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
@@ -138,8 +154,7 @@ func TestShutdownWaitsForRunningRequests(t *testing.T) {
 	reading := make(chan struct{})
 	release := make(chan struct{})
 	s.host.extensions[storageID].(*fakeStorage).reader = &gatedReader{fakeReader: s.store, reading: reading, release: release}
-	answered := make(chan int, 1)
-	go func() { answered <- call(t, newClient(), http.MethodGet, s.url+pathTelemetry).StatusCode }()
+	answered := callAsync(t, s.url+pathTelemetry)
 	<-reading
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Shutdown(context.Background()) }()
@@ -153,7 +168,9 @@ func TestShutdownWaitsForRunningRequests(t *testing.T) {
 	default:
 	}
 	close(release)
-	assert.Equal(t, http.StatusOK, <-answered)
+	resp := <-answered
+	require.NotNil(t, resp)
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
 	require.NoError(t, <-stopped)
 }
 
@@ -163,13 +180,14 @@ func TestShutdownCancelsRequestsWhenItsTimeIsOver(t *testing.T) {
 	reading := make(chan struct{})
 	s.store.with(func(f *fakeReader) { f.hang = true })
 	s.host.extensions[storageID].(*fakeStorage).reader = &gatedReader{fakeReader: s.store, reading: reading}
-	answered := make(chan *http.Response, 1)
-	go func() { answered <- call(t, newClient(), http.MethodGet, s.url+pathTelemetry) }()
+	answered := callAsync(t, s.url+pathTelemetry)
 	<-reading
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, s.Shutdown(ctx))
-	failure(t, <-answered, http.StatusServiceUnavailable, codeStorageUnavailable)
+	resp := <-answered
+	require.NotNil(t, resp)
+	failure(t, resp, http.StatusServiceUnavailable, codeStorageUnavailable)
 }
 
 // gatedReader says when it is asked and may wait before it answers.

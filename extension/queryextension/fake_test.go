@@ -9,6 +9,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -250,8 +251,8 @@ var testNow = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 func makeEvent(n int, ago time.Duration) genai.Event {
 	var trace pcommon.TraceID
 	var span pcommon.SpanID
-	binary.BigEndian.PutUint64(trace[8:], uint64(n)+1) //nolint:gosec // small test numbers
-	binary.BigEndian.PutUint64(span[:], uint64(n)+1)   //nolint:gosec // small test numbers
+	binary.BigEndian.PutUint64(trace[8:], uint64(n)+1)
+	binary.BigEndian.PutUint64(span[:], uint64(n)+1)
 	end := testNow.Add(-ago)
 	return genai.Event{
 		ID: genai.NewEventID(trace, span), TraceID: trace, SpanID: span,
@@ -266,11 +267,13 @@ func makeEvent(n int, ago time.Duration) genai.Event {
 func makeAnomaly(n int, ago time.Duration) anomaly.Anomaly {
 	at := testNow.Add(-ago)
 	return anomaly.Anomaly{
-		ID: anomaly.NewID("chat-api", "gpt-4", "latency_ms", anomaly.TypeLatencySpike, at, fmt.Sprint(n)), Time: at,
+		ID: anomaly.NewID("chat-api", "gpt-4", "latency_ms", anomaly.TypeLatencySpike, at, strconv.Itoa(n)), Time: at,
 		Severity: anomaly.SeverityHigh, Type: anomaly.TypeLatencySpike, Service: "chat-api", Model: "gpt-4",
 		Method: anomaly.MethodZScore, Confidence: 0.9,
-		Details: anomaly.Details{Metric: "latency_ms", Value: 9000, Baseline: 800, Threshold: 2300, DeviationSigma: math.NaN(),
-			Methods: []anomaly.Method{anomaly.MethodZScore, anomaly.MethodMAD}, Additional: map[string]float64{"q1": 1}},
+		Details: anomaly.Details{
+			Metric: "latency_ms", Value: 9000, Baseline: 800, Threshold: 2300, DeviationSigma: math.NaN(),
+			Methods: []anomaly.Method{anomaly.MethodZScore, anomaly.MethodMAD}, Additional: map[string]float64{"q1": 1},
+		},
 		Context: anomaly.Context{TraceID: strings.Repeat("a", 32), EventID: uuid.NewString(), TimeWindow: "last_64_samples", SampleCount: 64},
 	}
 }

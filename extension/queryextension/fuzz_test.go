@@ -36,7 +36,7 @@ func FuzzQueryString(f *testing.F) {
 		if w.Code != http.StatusOK {
 			require.Equal(t, http.StatusBadRequest, w.Code, w.Body.String())
 		}
-		require.Equal(t, typeJSON, w.Header().Get("Content-Type"))
+		require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	})
 }
 

@@ -139,7 +139,7 @@ func failure(t testing.TB, resp *http.Response, status int, code string) errorBo
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, status, resp.StatusCode, string(body))
-	require.Equal(t, typeJSON, resp.Header.Get("Content-Type"))
+	require.Equal(t, "application/json", resp.Header.Get("Content-Type"))
 	var e errorBody
 	require.NoError(t, json.Unmarshal(body, &e), string(body))
 	require.Equal(t, code, e.Code, string(body))

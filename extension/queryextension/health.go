@@ -167,10 +167,10 @@ func stateName(s componentstatus.Status) string {
 func overall(components []componentHealth) string {
 	status := statusHealthy
 	for _, c := range components {
-		switch {
-		case c.Status == statusUnhealthy:
+		switch c.Status {
+		case statusUnhealthy:
 			return statusUnhealthy
-		case c.Status == statusDegraded:
+		case statusDegraded:
 			status = statusDegraded
 		}
 	}

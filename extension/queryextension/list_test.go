@@ -61,17 +61,17 @@ func TestEachFilterChangesTheResult(t *testing.T) {
 	a.store.with(func(f *fakeReader) { f.anomalies = []anomaly.Anomaly{x, y} })
 
 	for query, want := range map[string][]string{
-		"hours=48":                                   {one.ID.String(), other.ID.String()},
-		"hours=48&service=chat-api":                  {one.ID.String()},
-		"hours=48&service=nobody":                    {},
-		"hours=48&model=claude":                      {other.ID.String()},
+		"hours=48":                                    {one.ID.String(), other.ID.String()},
+		"hours=48&service=chat-api":                   {one.ID.String()},
+		"hours=48&service=nobody":                     {},
+		"hours=48&model=claude":                       {other.ID.String()},
 		"hours=48&trace_id=" + other.TraceID.String(): {other.ID.String()},
-		"hours=48&ascending=true":                    {other.ID.String(), one.ID.String()},
-		"hours=48&limit=1":                           {one.ID.String()},
-		"hours=48&offset=1":                          {other.ID.String()},
-		"":                                           {one.ID.String()},
-		"end=2026-01-02T00:00:00Z":                   {other.ID.String()},
-		"start=2026-01-02T00:00:00Z":                 {one.ID.String()},
+		"hours=48&ascending=true":                     {other.ID.String(), one.ID.String()},
+		"hours=48&limit=1":                            {one.ID.String()},
+		"hours=48&offset=1":                           {other.ID.String()},
+		"":                                            {one.ID.String()},
+		"end=2026-01-02T00:00:00Z":                    {other.ID.String()},
+		"start=2026-01-02T00:00:00Z":                  {one.ID.String()},
 	} {
 		assert.Equal(t, want, a.page(pathTelemetry+"?"+query).ids("event_id"), query)
 	}

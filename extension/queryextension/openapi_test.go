@@ -339,7 +339,7 @@ func TestDescribedParameters(t *testing.T) {
 	for path := range s.paths() {
 		want := map[string][]string{pathTelemetry: telemetryParams, pathAnomalies: anomalyParams}[path]
 		params := s.parameters(path)
-		assert.Equal(t, len(want), len(params), path)
+		assert.Len(t, params, len(want), path)
 		for _, name := range want {
 			schema, ok := params[name]
 			if !assert.True(t, ok, "%s: %s is not described", path, name) {
@@ -425,6 +425,6 @@ func TestDescribedCodes(t *testing.T) {
 func TestDescriptionIsServed(t *testing.T) {
 	t.Parallel()
 	w := newAPI(t, nil).get(pathOpenAPI)
-	assert.Equal(t, typeYAML, w.Header().Get("Content-Type"))
+	assert.Equal(t, "application/yaml", w.Header().Get("Content-Type"))
 	assert.True(t, bytes.Equal(openAPI, w.Body.Bytes()))
 }

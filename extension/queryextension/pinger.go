@@ -40,8 +40,9 @@ func (p *pinger) check(ctx context.Context) (time.Time, error) {
 		return p.since, p.err
 	}
 	if p.running == nil {
-		p.running = make(chan struct{})
-		p.wg.Go(func() { p.ask(p.running) })
+		running := make(chan struct{})
+		p.running = running
+		p.wg.Go(func() { p.ask(context.WithoutCancel(ctx), running) })
 	}
 	done := p.running
 	p.mu.Unlock()
@@ -58,9 +59,10 @@ func (p *pinger) check(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// ask has a context of its own: a probe that gives up must not fail the others.
-func (p *pinger) ask(done chan struct{}) {
-	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+// ask gets a context that does not end with the probe that came first: one
+// that gives up must not fail the others.
+func (p *pinger) ask(ctx context.Context, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	err := p.ping(ctx)
 	if err != nil && ctx.Err() != nil {

@@ -99,7 +99,7 @@ func sendError(w http.ResponseWriter, r *http.Request, e *apiError) {
 func sendJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		// Only types of this package come here, and all of them can be marshaled.
+		// Only types of this package come here, and none of them can fail.
 		status, body = http.StatusInternalServerError, []byte(`{"code":"internal","message":"the response could not be encoded"}`)
 	}
 	send(w, r, status, typeJSON, append(body, '\n'))
