@@ -23,7 +23,8 @@ const (
 	FieldReasoningTokens
 	FieldCost
 	FieldTTFT
-	// FieldLatency is missing when the span has no end or ends before it starts.
+	// FieldLatency is missing when the span has no end or ends before it starts,
+	// unless the emitter reports the duration in an attribute.
 	FieldLatency
 )
 
