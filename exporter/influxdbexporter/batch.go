@@ -26,7 +26,7 @@ type payload struct {
 // batch is one push: it walks over the spans, fills two payloads and sends
 // each when it is full.
 type batch struct {
-	ctx       context.Context //nolint:containedctx // lives as long as the push that it belongs to
+	ctx       context.Context // of the push, which the batch does not outlive
 	exporter  *influxExporter
 	target    *target
 	telemetry payload
@@ -37,7 +37,10 @@ type batch struct {
 }
 
 func newBatch() *batch {
-	return &batch{telemetry: payload{kind: kindTelemetry}, anomalies: payload{kind: kindAnomaly}}
+	return &batch{
+		telemetry: payload{line: newLine(), kind: kindTelemetry},
+		anomalies: payload{line: newLine(), kind: kindAnomaly},
+	}
 }
 
 func (b *batch) begin(ctx context.Context, e *influxExporter) {

@@ -52,8 +52,8 @@ const (
 type Config struct {
 	// ClientConfig holds endpoint (default http://localhost:8086; a path is
 	// kept as a prefix), timeout of one request (default 10s), compression
-	// (default gzip), tls, proxy_url, headers, auth and the other options of
-	// the collector's HTTP clients.
+	// (gzip or none, default gzip at level 1), tls, proxy_url, headers, auth and
+	// the other options of the collector's HTTP clients.
 	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
 	// API is the write protocol: auto, v1 or v2. Default auto: the server is
 	// asked before the first write.
@@ -148,6 +148,8 @@ func createDefaultConfig() component.Config {
 	client.Endpoint = "http://localhost:8086"
 	client.Timeout = 10 * time.Second
 	client.Compression = "gzip"
+	// Level 1 takes a sixth of the time of the usual 6 and a tenth more bytes.
+	client.CompressionParams.Level = 1
 	return &Config{
 		ClientConfig: client,
 		API:          APIAuto,
@@ -175,6 +177,11 @@ func (c *Config) Validate() error {
 	}
 	if c.ClientConfig.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("timeout must not be negative, got %s", c.ClientConfig.Timeout))
+	}
+	switch c.ClientConfig.Compression {
+	case "gzip", "none", "":
+	default:
+		errs = append(errs, fmt.Errorf("compression must be gzip or none, got %q: InfluxDB reads no other", c.ClientConfig.Compression))
 	}
 	if c.ClientConfig.Auth.HasValue() && (c.V1.Username != "" || c.V2.Token != "") {
 		errs = append(errs, errors.New("auth must not be set together with v1.username or v2.token: both would set the Authorization header"))

@@ -66,6 +66,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"unparsable":        {`endpoint must be a URL`},
 		"query":             {`endpoint must have no query`},
 		"bad_timeout":       {`timeout must not be negative, got -1s`},
+		"bad_compression":   {`compression must be gzip or none, got "zstd"`},
 		"two_auths":         {`auth must not be set together with`},
 		"bad_series":        {`max_series must be between 10 and 10000000, got 9`},
 		"bad_idle":          {`series_idle_timeout must be at least 1m, got 1s`},

@@ -55,6 +55,15 @@ type line struct {
 	scratch []byte
 }
 
+// newLine makes an encoder that trusts its caller: names of the configuration
+// are validated, tag values are cleaned and tags sorted before they arrive here,
+// and checking again would cost a fifth of the time.
+func newLine() line {
+	var l line
+	l.enc.SetLax(true)
+	return l
+}
+
 // written describes the line that was added.
 type written struct {
 	// dropped is set when no line was added.

@@ -13,7 +13,7 @@ const (
 	slots = 1000
 	// maxHops bounds the search for a free place: so many microseconds, and so
 	// many thousand points of equal tags and time, are tried.
-	maxHops = 100
+	maxHops = 32
 	// stamperPoints is the number of points that one generation remembers.
 	stamperPoints = 1 << 15
 )
