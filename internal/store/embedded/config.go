@@ -58,6 +58,9 @@ type Config struct {
 	// OnHealth, if set, is called with an error when background work starts to
 	// fail and with nil when it works again. It must not call the Store.
 	OnHealth func(error)
+
+	// maxPartitions is lowered by tests.
+	maxPartitions int
 }
 
 // Validate reports what is wrong with c.
@@ -87,6 +90,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CheckBudget == 0 {
 		c.CheckBudget = defaultCheckBudget
+	}
+	if c.maxPartitions == 0 {
+		c.maxPartitions = MaxPartitions
 	}
 	if c.Now == nil {
 		c.Now = time.Now

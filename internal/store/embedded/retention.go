@@ -70,13 +70,13 @@ func (s *Store) makeRoom(ctx context.Context, rows []planned) ([]planned, error)
 			hours++
 		}
 	}
-	if s.stats.partitions.Load()+int64(hours) <= MaxPartitions {
+	if s.stats.partitions.Load()+int64(hours) <= int64(s.cfg.maxPartitions) {
 		return rows, nil
 	}
 	return s.limitPartitions(ctx, rows)
 }
 
-// limitPartitions keeps the newest MaxPartitions hours of those that exist and
+// limitPartitions keeps the newest maxPartitions hours of those that exist and
 // those that rows would add.
 func (s *Store) limitPartitions(ctx context.Context, rows []planned) ([]planned, error) {
 	parts, err := listPartitions(s.w.conn)
@@ -92,7 +92,7 @@ func (s *Store) limitPartitions(ctx context.Context, rows []planned) ([]planned,
 	}
 	slices.Sort(hours)
 	hours = slices.Compact(hours)
-	first := hours[max(0, len(hours)-MaxPartitions)]
+	first := hours[max(0, len(hours)-s.cfg.maxPartitions)]
 	for _, p := range parts {
 		if p.hour < first {
 			if err := s.retire(ctx, p, &s.stats.bySize); err != nil {

@@ -169,6 +169,7 @@ func (s *Store) write(ctx context.Context, what string, rows []planned,
 		return s.explain(ctx, what, err)
 	}
 	total.Add(added)
+	s.stats.partitions.Add(s.w.added)
 	if s.cfg.SyncInterval > 0 {
 		s.unsynced.Store(true)
 	}

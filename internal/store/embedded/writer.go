@@ -27,6 +27,8 @@ type writer struct {
 	open []*partition
 
 	begin, commit, rollback *sqlite.Stmt
+	// added and dropped are the hours of the last transaction.
+	added, dropped int64
 }
 
 // partition is an hour that can be written to.
@@ -76,7 +78,11 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 	if err := step(w.begin); err != nil {
 		return err
 	}
+	w.added, w.dropped = 0, 0
 	err = f()
+	if err == nil && w.added+w.dropped > 0 {
+		err = w.refreshViews()
+	}
 	w.conn.SetInterrupt(nil)
 	if err == nil {
 		err = step(w.commit)
@@ -129,22 +135,19 @@ func (w *writer) partition(hour int64) (*partition, error) {
 }
 
 func (w *writer) create(p *partition) error {
+	if err := sqlitex.ExecuteScript(w.conn, ddlPartition(p.name), nil); err != nil {
+		return err
+	}
+	w.added++
+	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name) VALUES(?, ?)",
+		&sqlitex.ExecOptions{Args: []any{p.hour, p.name}})
+}
+
+func (w *writer) refreshViews() error {
 	parts, err := listPartitions(w.conn)
 	if err != nil {
 		return err
 	}
-	if err := sqlitex.ExecuteScript(w.conn, ddlPartition(p.name), nil); err != nil {
-		return err
-	}
-	if err := sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name) VALUES(?, ?)",
-		&sqlitex.ExecOptions{Args: []any{p.hour, p.name}}); err != nil {
-		return err
-	}
-	return w.refreshViews(append(parts, p.catalogued))
-}
-
-func (w *writer) refreshViews(parts []catalogued) error {
-	slices.SortFunc(parts, func(a, b catalogued) int { return int(b.hour - a.hour) })
 	names := make([]string, 0, viewHours)
 	for _, p := range parts[:min(len(parts), viewHours)] {
 		names = append(names, p.name)
@@ -235,14 +238,8 @@ func (w *writer) drop(p catalogued) error {
 	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name), nil); err != nil {
 		return err
 	}
-	if err := sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}}); err != nil {
-		return err
-	}
-	rest, err := listPartitions(w.conn)
-	if err != nil {
-		return err
-	}
-	return w.refreshViews(rest)
+	w.dropped++
+	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}})
 }
 
 // used is the size of the data: pages of the database that are not free.
