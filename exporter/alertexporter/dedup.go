@@ -31,15 +31,17 @@ import (
 // An identity is forgotten two windows of wall-clock time after its last
 // notification, or earlier when max entries are reached.
 type dedup struct {
-	window  time.Duration
-	max     int
-	now     func() time.Time
-	evicted func()
+	window time.Duration
+	max    int
+	now    func() time.Time
 
 	mu      sync.Mutex
 	entries map[identity]*entry
 	// order holds the told entries, least recently told first.
 	order *list.List
+	// evicted counts the entries that trim forgot before their time and that
+	// nobody has been told of.
+	evicted int
 }
 
 // identity is a digest, so that an entry has a fixed size whatever the length
@@ -70,12 +72,12 @@ type entry struct {
 	elem       *list.Element
 }
 
-func newDedup(cfg DeduplicationConfig, now func() time.Time, evicted func()) *dedup {
+func newDedup(cfg DeduplicationConfig, now func() time.Time) *dedup {
 	if !cfg.Enabled {
 		return nil
 	}
 	return &dedup{
-		window: cfg.Window, max: cfg.MaxEntries, now: now, evicted: evicted,
+		window: cfg.Window, max: cfg.MaxEntries, now: now,
 		entries: map[identity]*entry{}, order: list.New(),
 	}
 }
@@ -142,10 +144,12 @@ func (d *dedup) claim(ctx context.Context, a *anomaly.Anomaly) (c claim, ok bool
 	}
 }
 
-// delivered records that the target confirmed the notification.
-func (c claim) delivered() {
+// delivered records that the target confirmed the notification. It returns
+// how many identities were forgotten before their time, since it was called
+// last, to make room.
+func (c claim) delivered() (evicted int) {
 	if c.d == nil {
-		return
+		return 0
 	}
 	c.d.mu.Lock()
 	defer c.d.mu.Unlock()
@@ -153,6 +157,8 @@ func (c claim) delivered() {
 	close(c.e.busy)
 	c.e.busy = nil
 	c.d.trim()
+	evicted, c.d.evicted = c.d.evicted, 0
+	return evicted
 }
 
 // failed leaves the incident untold.
@@ -232,7 +238,7 @@ func (d *dedup) trim() {
 			d.order.Remove(el)
 			delete(d.entries, e.key)
 			if !expired {
-				d.evicted()
+				d.evicted++
 			}
 		}
 		el = next

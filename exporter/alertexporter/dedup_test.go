@@ -2,6 +2,7 @@ package alertexporter
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,10 +32,9 @@ type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-func testDedup(window time.Duration, limit int) (*dedup, *clock, *int) {
-	c, evicted := &clock{at: t0}, new(int)
-	d := newDedup(DeduplicationConfig{Enabled: true, Window: window, MaxEntries: limit}, c.now, func() { *evicted++ })
-	return d, c, evicted
+func testDedup(window time.Duration, limit int) (*dedup, *clock) {
+	c := &clock{at: t0}
+	return newDedup(DeduplicationConfig{Enabled: true, Window: window, MaxEntries: limit}, c.now), c
 }
 
 // send claims and confirms; it reports whether a was told and with how many
@@ -50,7 +50,7 @@ func send(t *testing.T, d *dedup, a anomaly.Anomaly) (told bool, suppressed uint
 }
 
 func TestContinuousAnomalyIsToldOncePerWindow(t *testing.T) {
-	d, wall, _ := testDedup(5*time.Minute, 10)
+	d, wall := testDedup(5*time.Minute, 10)
 	var told []time.Duration
 	var counts []uint64
 	for at := time.Duration(0); at <= 20*time.Minute; at += 10 * time.Second {
@@ -64,7 +64,7 @@ func TestContinuousAnomalyIsToldOncePerWindow(t *testing.T) {
 }
 
 func TestIdentityIsServiceModelAndType(t *testing.T) {
-	d, _, _ := testDedup(time.Minute, 10)
+	d, _ := testDedup(time.Minute, 10)
 	base := sample("svc", 0, anomaly.SeverityHigh)
 	other := func(change func(*anomaly.Anomaly)) anomaly.Anomaly {
 		a := sample("svc", time.Second, anomaly.SeverityHigh)
@@ -90,7 +90,7 @@ func TestIdentityIsServiceModelAndType(t *testing.T) {
 }
 
 func TestEscalationPassesOnceAndKeepsTheWindow(t *testing.T) {
-	d, _, _ := testDedup(5*time.Minute, 10)
+	d, _ := testDedup(5*time.Minute, 10)
 	for _, tc := range []struct {
 		at   time.Duration
 		s    anomaly.Severity
@@ -110,7 +110,7 @@ func TestEscalationPassesOnceAndKeepsTheWindow(t *testing.T) {
 }
 
 func TestFailedDeliveryLeavesTheAnomalyUntold(t *testing.T) {
-	d, _, _ := testDedup(5*time.Minute, 10)
+	d, _ := testDedup(5*time.Minute, 10)
 	a := sample("svc", 0, anomaly.SeverityHigh)
 	for range 3 {
 		c, ok, err := d.claim(t.Context(), &a)
@@ -126,7 +126,7 @@ func TestFailedDeliveryLeavesTheAnomalyUntold(t *testing.T) {
 }
 
 func TestOlderAnomalies(t *testing.T) {
-	d, wall, _ := testDedup(5*time.Minute, 10)
+	d, wall := testDedup(5*time.Minute, 10)
 	told, _ := send(t, d, sample("svc", time.Hour, anomaly.SeverityHigh))
 	require.True(t, told)
 
@@ -145,7 +145,7 @@ func TestOlderAnomalies(t *testing.T) {
 }
 
 func TestBacklogIsToldOncePerWindowOfEventTime(t *testing.T) {
-	d, _, _ := testDedup(5*time.Minute, 10)
+	d, _ := testDedup(5*time.Minute, 10)
 	told := 0
 	for at := time.Duration(0); at < time.Hour; at += time.Minute { // replayed in no time
 		if ok, _ := send(t, d, sample("svc", at, anomaly.SeverityHigh)); ok {
@@ -156,12 +156,17 @@ func TestBacklogIsToldOncePerWindowOfEventTime(t *testing.T) {
 }
 
 func TestEntriesAreBounded(t *testing.T) {
-	d, wall, evicted := testDedup(time.Minute, 3)
+	d, wall := testDedup(time.Minute, 3)
+	evicted := 0
 	for _, s := range []string{"a", "b", "c", "d", "e"} {
-		send(t, d, sample(s, 0, anomaly.SeverityHigh))
+		a := sample(s, 0, anomaly.SeverityHigh)
+		c, ok, err := d.claim(t.Context(), &a)
+		require.NoError(t, err)
+		require.True(t, ok)
+		evicted += c.delivered()
 	}
 	assert.Equal(t, 3, d.size())
-	assert.Equal(t, 2, *evicted)
+	assert.Equal(t, 2, evicted)
 	told, _ := send(t, d, sample("e", time.Second, anomaly.SeverityHigh))
 	assert.False(t, told, "the youngest was forgotten")
 	told, _ = send(t, d, sample("a", time.Second, anomaly.SeverityHigh))
@@ -169,12 +174,12 @@ func TestEntriesAreBounded(t *testing.T) {
 
 	wall.at = wall.at.Add(2 * time.Minute)
 	assert.Zero(t, d.size())
+	assert.Zero(t, d.evicted, "expiry is not eviction")
 	assert.Empty(t, d.entries)
-	assert.Equal(t, 3, *evicted, "expiry is not eviction")
 }
 
 func TestRepeatsSuppressesOnlyWhatWasDelivered(t *testing.T) {
-	d, _, _ := testDedup(5*time.Minute, 10)
+	d, _ := testDedup(5*time.Minute, 10)
 	a, b := sample("svc", 0, anomaly.SeverityHigh), sample("svc", time.Second, anomaly.SeverityHigh)
 	assert.False(t, d.repeats(&b))
 	c, ok, err := d.claim(t.Context(), &a)
@@ -188,7 +193,7 @@ func TestRepeatsSuppressesOnlyWhatWasDelivered(t *testing.T) {
 }
 
 func TestSuppressedDuringAnAttemptIsReportedNextTime(t *testing.T) {
-	d, _, _ := testDedup(5*time.Minute, 10)
+	d, _ := testDedup(5*time.Minute, 10)
 	send(t, d, sample("svc", 0, anomaly.SeverityHigh))
 	esc := sample("svc", time.Second, anomaly.SeverityCritical)
 	c, ok, err := d.claim(t.Context(), &esc)
@@ -203,7 +208,7 @@ func TestSuppressedDuringAnAttemptIsReportedNextTime(t *testing.T) {
 
 func TestDuplicateWaitsForTheRunningAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDedup(DeduplicationConfig{Enabled: true, Window: time.Minute, MaxEntries: 10}, time.Now, func() {})
+		d := newDedup(DeduplicationConfig{Enabled: true, Window: time.Minute, MaxEntries: 10}, time.Now)
 		a, b := sample("svc", 0, anomaly.SeverityHigh), sample("svc", time.Second, anomaly.SeverityHigh)
 		first, ok, err := d.claim(t.Context(), &a)
 		require.NoError(t, err)
@@ -242,7 +247,7 @@ func TestDuplicateWaitsForTheRunningAttempt(t *testing.T) {
 }
 
 func TestConcurrentConsumersTellOnce(t *testing.T) {
-	d := newDedup(DeduplicationConfig{Enabled: true, Window: time.Minute, MaxEntries: 100}, time.Now, func() {})
+	d := newDedup(DeduplicationConfig{Enabled: true, Window: time.Minute, MaxEntries: 100}, time.Now)
 	var mu sync.Mutex
 	told := map[string]int{}
 	var wg sync.WaitGroup
@@ -271,7 +276,7 @@ func TestConcurrentConsumersTellOnce(t *testing.T) {
 }
 
 func TestDisabledDeduplicationTellsAll(t *testing.T) {
-	d := newDedup(DeduplicationConfig{}, time.Now, nil)
+	d := newDedup(DeduplicationConfig{}, time.Now)
 	a := sample("svc", 0, anomaly.SeverityHigh)
 	assert.False(t, d.repeats(&a))
 	for range 2 {
@@ -279,4 +284,31 @@ func TestDisabledDeduplicationTellsAll(t *testing.T) {
 		assert.True(t, told)
 	}
 	assert.Zero(t, d.size())
+}
+
+func BenchmarkDedup(b *testing.B) {
+	d := newDedup(DeduplicationConfig{Enabled: true, Window: time.Hour, MaxEntries: 100_000}, time.Now)
+	a := sample("svc", 0, anomaly.SeverityHigh)
+	b.Run("told", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range b.N {
+			a.Service = "svc" + strconv.Itoa(i%100_000)
+			c, ok, err := d.claim(b.Context(), &a)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if ok {
+				c.delivered()
+			}
+		}
+	})
+	a.Service = "svc0"
+	b.Run("repeated", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if !d.repeats(&a) {
+				b.Fatal("told twice")
+			}
+		}
+	})
 }

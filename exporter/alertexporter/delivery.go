@@ -47,9 +47,7 @@ func newDelivery(ctx context.Context, set exporter.Settings, cfg *Config, spec t
 
 	d := &delivery{spec: spec, tb: e.tb, queued: cfg.Queue.HasValue(), id: e.id, targetAttr: attribute.String("target", spec.name)}
 	d.attrs = metric.WithAttributes(d.id, d.targetAttr)
-	d.dedup = newDedup(cfg.Deduplication, time.Now, func() {
-		d.tb.DeduplicationEvictionsTotal.Add(context.Background(), 1, d.attrs)
-	})
+	d.dedup = newDedup(cfg.Deduplication, time.Now)
 	var err error
 	d.target, err = spec.build(cfg, targetSettings{
 		telemetry: set.TelemetrySettings,
@@ -109,7 +107,9 @@ func (d *delivery) push(ctx context.Context, td ptrace.Traces) error {
 	err = d.target.Notify(ctx, notify.Notification{Anomaly: a, Suppressed: c.suppressed})
 	if err == nil {
 		settled = true
-		c.delivered()
+		if n := c.delivered(); n > 0 {
+			d.tb.DeduplicationEvictionsTotal.Add(ctx, int64(n), d.attrs)
+		}
 		d.tb.AlertsSentTotal.Add(ctx, 1, d.attrs)
 		d.spec.count(ctx, d.tb, d.id, a.Severity, nil)
 		return nil

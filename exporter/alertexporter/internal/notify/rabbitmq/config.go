@@ -134,7 +134,7 @@ type Config struct {
 	// connection is given up and the message retried. Default 5s.
 	ConfirmTimeout time.Duration `mapstructure:"confirm_timeout"`
 
-	// ConnectTimeout bounds dialing, TLS and the AMQP handshake. Default 10s.
+	// ConnectTimeout bounds the TCP, TLS and AMQP handshakes together. Default 10s.
 	ConnectTimeout time.Duration `mapstructure:"connect_timeout"`
 	// WriteTimeout bounds each write to the socket. Default 10s.
 	WriteTimeout time.Duration `mapstructure:"write_timeout"`

@@ -25,13 +25,14 @@ func (s *states) report(err error, _ bool) {
 	s.errs = append(s.errs, err)
 }
 
-func (s *states) last() (error, bool) {
+// last is the most recent report; ok is false when there was none.
+func (s *states) last() (ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.errs) == 0 {
-		return nil, false
+		return false, nil
 	}
-	return s.errs[len(s.errs)-1], true
+	return true, s.errs[len(s.errs)-1]
 }
 
 // begin starts a target; ready waits for the connection.

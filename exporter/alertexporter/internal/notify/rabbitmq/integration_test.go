@@ -165,7 +165,7 @@ func TestMissingExchangeIsReportedAndHeals(t *testing.T) {
 		target, st := begin(t, b.Endpoint(), func(c *Config) { c.Exchange = name; c.Declare = declare })
 		require.Eventually(t, func() bool {
 			got := notify.Classify(target.Notify(t.Context(), notification(1, anomaly.SeverityHigh)))
-			err, ok := st.last()
+			ok, err := st.last()
 			return ok && err != nil && !got.Permanent && notFound(err)
 		}, 20*time.Second, 20*time.Millisecond, "the state does not name the missing exchange")
 		bind(t, ch, name, name, "alert.*")
@@ -193,7 +193,7 @@ func TestWrongPasswordIsReportedWithoutThePassword(t *testing.T) {
 	b := broker(t)
 	target, st := begin(t, b.Endpoint(), func(c *Config) { c.Password = "hunter2" })
 	require.Eventually(t, func() bool {
-		err, ok := st.last()
+		ok, err := st.last()
 		var e *amqp.Error
 		return ok && errors.As(err, &e) && e.Code == amqp.AccessRefused
 	}, 20*time.Second, 20*time.Millisecond)
@@ -224,7 +224,7 @@ func TestTLSAndCertificateLogin(t *testing.T) {
 	}
 	_, st := begin(t, b.TLSEndpoint(), nil)
 	require.Eventually(t, func() bool {
-		err, ok := st.last()
+		ok, err := st.last()
 		var unknown x509.UnknownAuthorityError
 		return ok && errors.As(err, &unknown)
 	}, 20*time.Second, 20*time.Millisecond, "a certificate of an unknown authority was accepted")

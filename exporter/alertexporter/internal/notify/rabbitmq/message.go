@@ -110,7 +110,7 @@ func publishing(n notify.Notification, sentAt time.Time) (amqp.Publishing, error
 		"type":     cut(string(a.Type)),
 	}
 	if n.Suppressed > 0 {
-		headers["suppressed"] = int64(min(n.Suppressed, 1<<62)) //nolint:gosec // bounded by min
+		headers["suppressed"] = int64(min(n.Suppressed, 1<<62))
 	}
 	if len(a.Context.TraceID) == 32 && len(a.Context.SpanID) == 16 {
 		headers["traceparent"] = "00-" + a.Context.TraceID + "-" + a.Context.SpanID + "-01"

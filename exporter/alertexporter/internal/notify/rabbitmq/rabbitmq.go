@@ -110,7 +110,7 @@ func (t *Target) run(ctx context.Context) {
 		}
 		t.report(err)
 		// Half of the pause is jitter, so that replicas do not come back in step.
-		timer := time.NewTimer(pause/2 + rand.N(pause/2+1)) //nolint:gosec // jitter needs no secrecy
+		timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

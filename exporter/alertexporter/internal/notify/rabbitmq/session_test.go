@@ -142,11 +142,11 @@ func TestLinkThatEndsFailsWhatWaits(t *testing.T) {
 	got := notify.Classify(<-lost)
 	assert.Equal(t, notify.ReasonUnavailable, got.Reason)
 	require.ErrorIs(t, got, broken)
-	require.Eventually(t, func() bool { err, ok := st.last(); return ok && errors.Is(err, broken) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { ok, err := st.last(); return ok && errors.Is(err, broken) }, 5*time.Second, time.Millisecond)
 
 	<-f.links
 	ready(t, target)
-	err, _ := st.last()
+	_, err := st.last()
 	assert.NoError(t, err, "healthy again")
 }
 
@@ -179,7 +179,7 @@ func TestReturnedMessagesAreToldApart(t *testing.T) {
 func TestBlockedBrokerFailsFastAndRecovers(t *testing.T) {
 	target, _, l, st := beginFake(t, nil)
 	l.block <- amqp.Blocking{Active: true, Reason: "low on memory"}
-	require.Eventually(t, func() bool { err, ok := st.last(); return ok && err != nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { ok, err := st.last(); return ok && err != nil }, 5*time.Second, time.Millisecond)
 	got := notify.Classify(<-async(t, target, 1))
 	assert.Equal(t, notify.ReasonThrottled, got.Reason)
 	assert.Equal(t, blockedPause, got.RetryAfter)
@@ -187,7 +187,7 @@ func TestBlockedBrokerFailsFastAndRecovers(t *testing.T) {
 	assert.Empty(t, l.sent)
 
 	l.block <- amqp.Blocking{Active: false}
-	require.Eventually(t, func() bool { err, _ := st.last(); return err == nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := st.last(); return err == nil }, 5*time.Second, time.Millisecond)
 	res := async(t, target, 2)
 	<-l.sent
 	l.acks <- amqp.Confirmation{DeliveryTag: 1, Ack: true}
@@ -218,7 +218,7 @@ func TestUnconfirmedMessagesAreBounded(t *testing.T) {
 func TestWithoutConnectionNotifyFailsAtOnce(t *testing.T) {
 	refused := errors.New("connection refused")
 	target, st := beginWith(t, func(context.Context) (link, error) { return nil, refused }, "amqp://broker.invalid", nil)
-	require.Eventually(t, func() bool { err, ok := st.last(); return ok && errors.Is(err, refused) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { ok, err := st.last(); return ok && errors.Is(err, refused) }, 5*time.Second, time.Millisecond)
 	got := notify.Classify(target.Notify(t.Context(), notification(1, anomaly.SeverityHigh)))
 	assert.Equal(t, notify.ReasonUnavailable, got.Reason)
 	require.ErrorIs(t, got, refused)
@@ -265,5 +265,5 @@ func TestSilentServerIsGivenUpAfterTheConnectTimeout(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = lis.Close() }()
 	_, st := begin(t, "amqp://"+lis.Addr().String(), func(c *Config) { c.ConnectTimeout = 30 * time.Millisecond })
-	require.Eventually(t, func() bool { err, ok := st.last(); return ok && err != nil }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { ok, err := st.last(); return ok && err != nil }, 10*time.Second, 5*time.Millisecond)
 }

@@ -130,9 +130,10 @@ func TestCutTextKeepsCharactersWhole(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for in, want := range map[string]time.Duration{
+		"\t8 ":                 8 * time.Second,
 		"":                     0,
 		"0":                    0,
-		" 7 ":                  7 * time.Second,
+		"7":                    7 * time.Second,
 		"-5":                   0,
 		"86400":                maxRetryAfter,
 		"9223372036854775807":  maxRetryAfter,
