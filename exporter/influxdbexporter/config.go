@@ -80,7 +80,9 @@ type Config struct {
 	// between 1 and 1000000.
 	PayloadMaxLines int `mapstructure:"payload_max_lines"`
 
-	// QueueConfig is the collector's sending queue. Default: on, in memory.
+	// QueueConfig is the collector's sending queue. Default: on, in memory, with
+	// batches of 1000 spans or 200ms, because one request a span would cost the
+	// server more than the span.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
 	// RetryConfig says how failed requests are repeated. Default: on, for 5m.
 	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
@@ -150,6 +152,10 @@ func createDefaultConfig() component.Config {
 	client.Compression = "gzip"
 	// Level 1 takes a sixth of the time of the usual 6 and a tenth more bytes.
 	client.CompressionParams.Level = 1
+	queue := exporterhelper.NewDefaultQueueConfig()
+	queue.Batch = configoptional.Some(exporterhelper.BatchConfig{
+		FlushTimeout: 200 * time.Millisecond, Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 1000,
+	})
 	return &Config{
 		ClientConfig: client,
 		API:          APIAuto,
@@ -164,7 +170,7 @@ func createDefaultConfig() component.Config {
 		SeriesIdleTimeout: 24 * time.Hour,
 		PayloadMaxBytes:   4 << 20,
 		PayloadMaxLines:   5000,
-		QueueConfig:       configoptional.Some(exporterhelper.NewDefaultQueueConfig()),
+		QueueConfig:       configoptional.Some(queue),
 		RetryConfig:       configretry.NewDefaultBackOffConfig(),
 	}
 }

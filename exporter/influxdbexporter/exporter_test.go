@@ -539,6 +539,24 @@ func TestThroughTheHelperNothingIsLostWhenTheServerRecovers(t *testing.T) {
 	assert.Equal(t, 10, distinct(t, got[3:]))
 }
 
+func TestSpansThatArriveOneByOneShareRequests(t *testing.T) {
+	f := newFake(t)
+	exp, err := NewFactory().CreateTraces(t.Context(), exportertest.NewNopSettings(metadata.Type), f.config(APIV1))
+	require.NoError(t, err)
+	require.NoError(t, exp.Start(t.Context(), componenttest.NewNopHost()))
+	const n = 200
+	all := calls(n)
+	for i := range n {
+		one := calls(1)
+		all.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(i).CopyTo(one.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0))
+		require.NoError(t, exp.ConsumeTraces(t.Context(), one))
+	}
+	require.NoError(t, exp.Shutdown(t.Context()))
+	got := f.requests("/write")
+	assert.Equal(t, n, distinct(t, got), "the shutdown flushes")
+	assert.Less(t, len(got), n/4)
+}
+
 func TestReasonOfForeignErrors(t *testing.T) {
 	assert.Equal(t, reasonUnreachable, reasonOf(errors.New("x")))
 }
