@@ -1,8 +1,6 @@
 package detect
 
-import (
-	"math"
-)
+import "math"
 
 // MaxSigma bounds [Verdict.Sigma].
 const MaxSigma = 100.0
@@ -130,9 +128,9 @@ func (m *Model) back(y float64) float64 {
 
 func (m *Model) wordsOf(s *State, i int) []float64 { return s.words[m.words[i][0]:m.words[i][1]] }
 
-// Learn learns from x, seen at event time at, without judging it. It is meant
-// for items that are too late to alarm on.
-func (m *Model) Learn(s *State, at int64, x float64) {
+// Learn learns from x without judging it. It is meant for items that are too
+// late to alarm on; their event time does not matter.
+func (m *Model) Learn(s *State, _ int64, x float64) {
 	y, ok := m.transform(x)
 	if !ok || s.shiftSide != 0 {
 		return
@@ -158,8 +156,7 @@ func (m *Model) early(s *State) bounds {
 
 // Observe judges x, seen at event time at (unix ns), and learns from it.
 // Values that are not finite, or have no place on the scale, are ignored.
-func (m *Model) Observe(s *State, at int64, x float64) Verdict {
-	var v Verdict
+func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	y, ok := m.transform(x)
 	if !ok {
 		return v

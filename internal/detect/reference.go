@@ -62,8 +62,10 @@ func (m *Model) refer(s *State) reference {
 	r.longN, r.longMean = float64(s.longN), s.mean
 	r.longSD = max(math.Sqrt(max(0, s.variance)), r.floor)
 	r.effective, r.persistence, r.spike = r.n, 1, 1
-	// Correlation that could be chance is taken for none.
-	if rho := float64(s.rho) - 1/math.Sqrt(r.longN); rho > 0 {
+	// The estimate of a short sample is too low by about (1+4 rho)/n. What
+	// could well be chance is taken for none.
+	rho := (float64(s.rho)*r.longN+1)/(r.longN-4) - .75/math.Sqrt(r.longN)
+	if rho > 0 {
 		rho = min(rho, .9)
 		r.effective = max(4, r.n*(1-rho*rho)/(1+rho*rho))
 		r.persistence = min(maxPersistence, (1+rho)/(1-rho))
