@@ -42,19 +42,20 @@ func (p *pinger) check(ctx context.Context) (time.Time, error) {
 	if p.running == nil {
 		running := make(chan struct{})
 		p.running = running
-		p.wg.Go(func() { p.ask(context.WithoutCancel(ctx), running) })
+		detached := context.WithoutCancel(ctx)
+		p.wg.Go(func() { p.ask(detached, running) })
 	}
 	done := p.running
 	p.mu.Unlock()
 
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	patience, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	select {
 	case <-done:
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.since, p.err
-	case <-ctx.Done():
+	case <-patience.Done():
 		return time.Time{}, errPingTimeout
 	}
 }
