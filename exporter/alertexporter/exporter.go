@@ -82,6 +82,17 @@ func (e *alertExporter) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
+	err = e.tb.RegisterAlertTargetUpCallback(func(_ context.Context, o metric.Int64Observer) error {
+		for _, d := range e.deliveries {
+			if up, known := e.health.up(d.spec.name); known {
+				o.Observe(oneIf(up), d.attrs)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	for _, d := range e.deliveries {
 		if err := d.inner.Start(ctx, host); err != nil {
 			return errors.Join(fmt.Errorf("start %s: %w", d.spec.name, err), e.Shutdown(ctx))
@@ -155,4 +166,11 @@ func newInner(ctx context.Context, set exporter.Settings, cfg *Config, d *delive
 		exporterhelper.WithStart(d.target.Start),
 		exporterhelper.WithShutdown(d.target.Shutdown),
 	)
+}
+
+func oneIf(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }

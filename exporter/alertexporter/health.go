@@ -35,10 +35,6 @@ func (b *healthBoard) target(name string) notify.Health {
 func (b *healthBoard) report(name string, err error, permanent bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// A permanent error ends the life of a status; nothing may follow it.
-	if b.permanent {
-		return
-	}
 	before := b.worst()
 	if err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
@@ -46,6 +42,8 @@ func (b *healthBoard) report(name string, err error, permanent bool) {
 	b.errs[name] = err
 	after := b.worst()
 	switch {
+	case b.permanent:
+		// A permanent error ends the life of a status; nothing may follow it.
 	case permanent:
 		b.permanent = true
 		b.send(componentstatus.NewPermanentErrorEvent(err))
@@ -54,6 +52,15 @@ func (b *healthBoard) report(name string, err error, permanent bool) {
 	case after != nil && (before == nil || before.Error() != after.Error()):
 		b.send(componentstatus.NewRecoverableErrorEvent(after))
 	}
+}
+
+// up reports whether the named target works; known is false before its first
+// report.
+func (b *healthBoard) up(name string) (up, known bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err, known := b.errs[name]
+	return err == nil, known
 }
 
 // worst is the error of the first target that has one. It needs mu.

@@ -61,6 +61,18 @@ func TestWebhookIsRetriedUntilItWorks(t *testing.T) {
 	assert.Equal(t, componentstatus.StatusOK, r.host.last())
 }
 
+func TestTargetUpFollowsTheLastAttempt(t *testing.T) {
+	url, _ := hook(t, 503, 200)
+	r := launch(t, func(c *Config) { toWebhook(url)(c); noRetry(c) })
+	_, err := r.tel.GetMetric("sentinel_alert_target_up")
+	require.Error(t, err, "known before the first contact")
+	td := batch(0, one(sample("svc", 0, anomaly.SeverityHigh)))
+	require.Error(t, r.ConsumeTraces(t.Context(), td))
+	metadatatest.AssertEqualAlertTargetUp(t, r.tel, points(point(0, "target", "webhook")), ignore...)
+	require.NoError(t, r.ConsumeTraces(t.Context(), td))
+	metadatatest.AssertEqualAlertTargetUp(t, r.tel, points(point(1, "target", "webhook")), ignore...)
+}
+
 func TestGoneWebhookIsReportedAsPermanent(t *testing.T) {
 	url, bodies := hook(t, 410)
 	r := launch(t, func(c *Config) { toWebhook(url)(c); noQueue(c) })

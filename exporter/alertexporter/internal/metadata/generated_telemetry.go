@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                          sync.Mutex
 	registrations               []metric.Registration
 	AlertFailuresTotal          metric.Int64Counter
+	AlertTargetUp               metric.Int64ObservableGauge
 	AlertUndecodableTotal       metric.Int64Counter
 	AlertsDeduplicatedTotal     metric.Int64Counter
 	AlertsSentTotal             metric.Int64Counter
@@ -51,6 +52,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterAlertTargetUpCallback sets callback for observable AlertTargetUp metric.
+func (builder *TelemetryBuilder) RegisterAlertTargetUpCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.AlertTargetUp, obs: o})
+		return nil
+	}, builder.AlertTargetUp)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterDeduplicationEntriesCallback sets callback for observable DeduplicationEntries metric.
@@ -100,6 +116,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"sentinel_alert_failures_total",
 		metric.WithDescription("Delivery attempts that failed, by reason; a retried notification counts once per failed attempt. [Development]"),
 		metric.WithUnit("{attempt}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.AlertTargetUp, err = builder.meter.Int64ObservableGauge(
+		"sentinel_alert_target_up",
+		metric.WithDescription("Whether the last thing known of a target is that it works (1) or not (0); absent before the first contact. [Development]"),
+		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
 	builder.AlertUndecodableTotal, err = builder.meter.Int64Counter(

@@ -7,10 +7,8 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -20,11 +18,6 @@ import (
 
 // EventType is the type of every notification about a found anomaly.
 const EventType = "anomaly.detected"
-
-// SuppressedKey is the key of the anomaly's context.additional that holds how
-// many anomalies of the same identity were suppressed since the last
-// notification.
-const SuppressedKey = "suppressed_since_last_alert"
 
 // Notification is one anomaly that a target shall tell about.
 type Notification struct {
@@ -37,21 +30,6 @@ type Notification struct {
 // ID names the notification. It is the id of the anomaly, so that it is the
 // same for every attempt, every replica and every target.
 func (n Notification) ID() string { return n.Anomaly.ID.String() }
-
-// AnomalyJSON is the wire form of the anomaly, with the number of suppressed
-// ones in its context.
-func (n Notification) AnomalyJSON() ([]byte, error) {
-	a := n.Anomaly
-	if n.Suppressed > 0 {
-		extra := make(map[string]string, len(a.Context.Additional)+1)
-		for k, v := range a.Context.Additional {
-			extra[k] = v
-		}
-		extra[SuppressedKey] = strconv.FormatUint(n.Suppressed, 10)
-		a.Context.Additional = extra
-	}
-	return json.Marshal(a)
-}
 
 // Target delivers notifications to one place. Notify may be called from
 // several goroutines between Start and Shutdown.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestAnomalyJSONCarriesTheSuppressed(t *testing.T) {
 		0:  {"operation": "chat"},
 		12: {"operation": "chat", SuppressedKey: "12"},
 	} {
-		raw, err := Notification{Anomaly: a, Suppressed: suppressed}.AnomalyJSON()
+		raw, err := Notification{Anomaly: a, Suppressed: suppressed}.AnomalyJSON(10_000)
 		require.NoError(t, err)
 		var got anomaly.Anomaly
 		require.NoError(t, json.Unmarshal(raw, &got))
@@ -50,4 +51,36 @@ func TestClassifyFindsTheFailureInside(t *testing.T) {
 		assert.ErrorIs(t, got, cause)
 	}
 	assert.EqualError(t, Permanent(ReasonRejected, cause), "rejected: no")
+}
+
+func TestAnomalyJSONKeepsItsLimit(t *testing.T) {
+	a := anomaly.Anomaly{
+		Severity: anomaly.SeverityLow, Type: anomaly.TypeLatencySpike, Method: anomaly.MethodMAD, RootCause: strings.Repeat("\x01", 50_000),
+	}
+	for _, limit := range []int{400_000, 100_000, 5_000} {
+		raw, err := Notification{Anomaly: a}.AnomalyJSON(limit)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, len(raw), limit)
+		var got anomaly.Anomaly
+		require.NoError(t, json.Unmarshal(raw, &got))
+		assert.Equal(t, limit < 400_000, got.Context.Additional[TruncatedKey] == "true", limit)
+	}
+	_, err := Notification{Anomaly: a}.AnomalyJSON(100)
+	assert.ErrorContains(t, err, "after shortening, allowed are 100")
+}
+
+func TestCutTextKeepsCharactersWhole(t *testing.T) {
+	for _, tc := range []struct {
+		in    string
+		limit int
+		want  string
+	}{
+		{"short", 10, "short"},
+		{"exactly-10", 10, "exactly-10"},
+		{"longer than ten", 10, "longer ..."},
+		{"ééééééé", 8, "éé..."},
+		{"\xff\xff\xff\xff\xff", 4, "\xff..."},
+	} {
+		assert.Equal(t, tc.want, CutText(tc.in, tc.limit))
+	}
 }

@@ -13,6 +13,9 @@ import (
 
 const appID = "llm-sentinel"
 
+// maxBody keeps a message within one frame of the broker's default size.
+const maxBody = 120_000
+
 // maxHeader bounds a text in a message header, in bytes.
 const maxHeader = 256
 
@@ -98,7 +101,7 @@ func writeWord(b *strings.Builder, s string) {
 
 // publishing builds the message of n.
 func publishing(n notify.Notification, sentAt time.Time) (amqp.Publishing, error) {
-	body, err := n.AnomalyJSON()
+	body, err := n.AnomalyJSON(maxBody)
 	if err != nil {
 		return amqp.Publishing{}, fmt.Errorf("encode anomaly: %w", err)
 	}

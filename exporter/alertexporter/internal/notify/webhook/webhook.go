@@ -185,7 +185,7 @@ func quote(text []byte) string {
 	if s == "" {
 		return ""
 	}
-	return fmt.Sprintf(": %q", cutText(strings.ToValidUTF8(s, "?"), maxQuote))
+	return fmt.Sprintf(": %q", notify.CutText(strings.ToValidUTF8(s, "?"), maxQuote))
 }
 
 // stripURL removes the URL that net/http and net/url put into their errors:
