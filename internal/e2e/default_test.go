@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
 )
 
@@ -37,17 +39,11 @@ func TestDefaultConfigurationFindsStoresAnswersAndAlerts(t *testing.T) {
 	assert.EqualValues(t, len(calls), count(t, at.query, "/api/v1/telemetry"))
 
 	found := allAnomalies(t, at.query)
-	for _, in := range o.Incidents {
-		hits := 0
-		for _, a := range found {
-			if a.Service == in.Service && a.Model == in.Model && !a.Time.Before(in.Start) && a.Time.Before(in.End.Add(10*time.Minute)) {
-				hits++
-			}
-		}
-		assert.Positive(t, hits, "incident %s on %s/%s", in.Kind, in.Service, in.Model)
-	}
-	for _, a := range found {
-		assert.False(t, a.Time.Before(o.Incidents[0].Start), "no anomaly on the clean part: %s %s %s at %s", a.Service, a.Model, a.Type, a.Time)
+	assertIncidentsFound(t, &o, found)
+	for i := range found {
+		wire, err := json.Marshal(found[i])
+		require.NoError(t, err)
+		assert.False(t, found[i].Time.Before(o.Incidents[0].Start), "no anomaly on the clean part: %s", wire)
 	}
 
 	require.Eventually(t, func() bool { list, _ := receiver.Notifications(); return len(list) > 0 }, startTimeout, pollInterval)
@@ -90,5 +86,25 @@ func assertExactly(t *testing.T, calls []sent, events []event) {
 		if assert.NotNil(t, e.LatencyMS) {
 			assert.InDelta(t, c.latency, *e.LatencyMS, 1e-6)
 		}
+	}
+}
+
+// assertIncidentsFound checks that each incident has an anomaly of its series
+// while it lasts or shortly after.
+func assertIncidentsFound(t *testing.T, o *llmtraffic.Options, found []anomaly.Anomaly) {
+	t.Helper()
+	answered := map[string]string{}
+	for _, m := range o.Models {
+		answered[m.Name] = m.Response
+	}
+	for _, in := range o.Incidents {
+		hits := 0
+		for i := range found {
+			a := &found[i]
+			if a.Service == in.Service && a.Model == answered[in.Model] && !a.Time.Before(in.Start) && a.Time.Before(in.End.Add(10*time.Minute)) {
+				hits++
+			}
+		}
+		assert.Positive(t, hits, "incident %s on %s/%s", in.Kind, in.Service, in.Model)
 	}
 }

@@ -87,15 +87,7 @@ func TestFullStackAgreesWithItself(t *testing.T) {
 	for _, a := range found {
 		ids[a.ID.String()] = a
 	}
-	for _, in := range o.Incidents {
-		hits := 0
-		for _, a := range found {
-			if a.Service == in.Service && a.Model == in.Model && !a.Time.Before(in.Start) {
-				hits++
-			}
-		}
-		assert.Positive(t, hits, "incident %s on %s/%s", in.Kind, in.Service, in.Model)
-	}
+	assertIncidentsFound(t, &o, found)
 
 	require.Eventually(t, func() bool {
 		return influxCount(t, influx, "telemetry", "latency_ms") == len(calls) && influxCount(t, influx, "anomaly", "confidence") == len(found)

@@ -19,11 +19,11 @@ extensions:
   zpages: {endpoint: %q}
 receivers:
   otlp: {protocols: {grpc: {endpoint: %q}, http: {endpoint: %q}}}
-  jaeger: {protocols: {grpc: {endpoint: %q}, thrift_http: {endpoint: %q}, thrift_compact: {endpoint: "127.0.0.1:0"}, thrift_binary: {endpoint: "127.0.0.1:0"}}}
+  jaeger: {protocols: {grpc: {endpoint: %q}, thrift_http: {endpoint: %q}, thrift_compact: {endpoint: %q}, thrift_binary: {endpoint: %q}}}
   zipkin: {endpoint: %q}
 service:
   telemetry: {metrics: {level: none}}
-`, health, freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t))
+`, health, freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t))
 	runInProcess(t, configPath(t, "examples/plain-otelcol.yaml"), moved)
 	require.Eventually(t, func() bool { return get(t, "http://"+health+"/", nil) == http.StatusOK }, startTimeout, pollInterval)
 }
