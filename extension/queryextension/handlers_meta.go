@@ -32,8 +32,8 @@ collector; with the otlp receiver in the configuration, for example:
 
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 <your program>
 
-What arrives there, passes a pipeline with the llm_storage exporter and is an
-LLM call can be read here.
+LLM calls that arrive there and pass a pipeline with the llm_storage exporter
+can be read here.
 `)
 	return []byte(b.String())
 }
