@@ -25,9 +25,11 @@ const (
 	contextBaseline     = "baseline"
 )
 
-// outcome says what the models found on one event, as sets of judges.
+// outcome says what the models found on one event, as sets of judges: those
+// that got a value, had the samples to judge it, found it anomalous, and those
+// of which this is news. Verdicts are there for the anomalous ones.
 type outcome struct {
-	seen, anomalous, alarms uint
+	seen, judged, anomalous, alarms uint
 }
 
 func (o outcome) has(set uint, judge int) bool { return set>>judge&1 != 0 }

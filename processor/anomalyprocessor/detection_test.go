@@ -3,7 +3,6 @@ package anomalyprocessor
 import (
 	"math"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -387,7 +386,7 @@ func TestNumbersInTextsAreReadable(t *testing.T) {
 	} {
 		got := string(appendNumber(nil, in))
 		assert.Equal(t, want, got)
-		assert.False(t, strings.Contains(got, "e"))
+		assert.NotContains(t, got, "e")
 		_, err := strconv.ParseFloat(got, 64)
 		assert.NoError(t, err)
 	}

@@ -112,7 +112,7 @@ func (e *engine) start(ctx context.Context, host component.Host) error {
 		}
 		return err
 	}
-	background, cancel := context.WithCancel(context.Background())
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.cancel = cancel
 	e.done.Go(func() { e.maintain(background) })
 	return nil

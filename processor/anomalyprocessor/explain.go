@@ -65,7 +65,7 @@ func (b *batch) rootCause(i int, o outcome) string {
 func (b *batch) within(i int, o outcome) string {
 	var names []string
 	for k := range b.judges {
-		if k != i && b.normal(o, k) {
+		if k != i && o.normal(k) {
 			names = append(names, b.judges[k].metric.name)
 		}
 	}
@@ -74,8 +74,8 @@ func (b *batch) within(i int, o outcome) string {
 
 // normal reports whether judge k found the call as expected, as against having
 // too few samples to tell.
-func (b *batch) normal(o outcome, k int) bool {
-	return o.has(o.seen, k) && !o.has(o.anomalous, k) && b.verdicts[k].Samples > uint64(b.cfg.MinSamples) //nolint:gosec // validated
+func (o outcome) normal(k int) bool {
+	return o.has(o.judged, k) && !o.has(o.anomalous, k)
 }
 
 // appendRatio writes how x relates to the expected value.
@@ -110,7 +110,7 @@ func (b *batch) remediation(i int, o outcome) []string {
 	state := func(name string) (high, normal bool) {
 		for k := range b.judges {
 			if b.judges[k].metric.name == name {
-				return o.has(o.anomalous, k) && b.verdicts[k].Side > 0, b.normal(o, k)
+				return o.has(o.anomalous, k) && b.verdicts[k].Side > 0, o.normal(k)
 			}
 		}
 		return false, false

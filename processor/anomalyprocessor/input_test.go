@@ -144,7 +144,7 @@ func TestMoreSeriesThanFitAreJudgedTogether(t *testing.T) {
 	a := one(t, r.send(gens[15].with(slow))[0])
 	assert.Equal(t, "model-15", a.Model, "the anomaly names the model of the call")
 	assert.Equal(t, "chat-api, all models", a.Context.Additional["baseline"])
-	assert.EqualValues(t, overflow+1, r.counter("series_overflow_total"))
+	assert.Equal(t, overflow+1, r.counter("series_overflow_total"))
 }
 
 // F16: names without end do not take memory without end.

@@ -41,6 +41,7 @@ type rig struct {
 // newRig builds and starts a processor. Its clock stands a day after epoch, so
 // that the traffic is a replay.
 func newRig(t testing.TB, change func(*Config)) *rig {
+	t.Helper()
 	return newRigOn(t, componenttest.NewNopHost(), change)
 }
 

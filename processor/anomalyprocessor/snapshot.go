@@ -80,7 +80,7 @@ func (s *snapshots) load(ctx context.Context) {
 	}
 	took := e.now().Sub(begin)
 	e.tel.builder.SnapshotDurationSeconds.Record(ctx, took.Seconds(), metric.WithAttributeSet(e.tel.load))
-	e.tel.builder.SnapshotSizeBytes.Record(ctx, int64(h.size)) //nolint:gosec // bounded by the chunks that were read
+	e.tel.builder.SnapshotSizeBytes.Record(ctx, int64(h.size))
 	fields := []zap.Field{zap.Int64("series", restored), zap.Time("saved_at", h.savedAt), zap.Duration("took", took)}
 	if cold := s.coldMetrics(h); len(cold) > 0 {
 		fields = append(fields, zap.Strings("cold_metrics", cold))
@@ -127,7 +127,7 @@ func (s *snapshots) restore(h head, now time.Time, r *reader) (records uint64, e
 	pause := max(0, now.Sub(h.savedAt))
 	for len(r.b) > 0 {
 		key := series.Key{Service: r.text(), Model: r.text()}
-		last, newest := int64(r.uint64()), int64(r.uint64()) //nolint:gosec // two's complement round trip
+		last, newest := int64(r.uint64()), int64(r.uint64())
 		set := r.uvarint()
 		if r.failed || set>>len(judges) != 0 {
 			return records, refuse("a series is malformed")
@@ -197,7 +197,7 @@ func (s *snapshots) save(ctx context.Context) error {
 		s.failing = false
 	}
 	e.tel.builder.SnapshotDurationSeconds.Record(ctx, e.now().Sub(begin).Seconds(), metric.WithAttributeSet(e.tel.save))
-	e.tel.builder.SnapshotSizeBytes.Record(ctx, int64(h.size)) //nolint:gosec // bounded by maxChunks
+	e.tel.builder.SnapshotSizeBytes.Record(ctx, int64(h.size))
 	return nil
 }
 
@@ -213,8 +213,8 @@ func (s *snapshots) fill(c *chunks) {
 func (s *snapshots) encode(b []byte, key *series.Key, last int64, ent *entry) []byte {
 	b = appendText(b, key.Service)
 	b = appendText(b, key.Model)
-	b = binary.LittleEndian.AppendUint64(b, uint64(last))       //nolint:gosec // two's complement round trip
-	b = binary.LittleEndian.AppendUint64(b, uint64(ent.newest)) //nolint:gosec // as above
+	b = binary.LittleEndian.AppendUint64(b, uint64(last))
+	b = binary.LittleEndian.AppendUint64(b, uint64(ent.newest))
 	var set uint64
 	for i, st := range ent.states {
 		if st != nil {

@@ -68,7 +68,7 @@ func (h *head) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, h.chunks)
 	b = binary.LittleEndian.AppendUint64(b, h.series)
 	b = binary.LittleEndian.AppendUint64(b, h.size)
-	b = binary.LittleEndian.AppendUint64(b, uint64(h.savedAt.UnixNano())) //nolint:gosec // two's complement round trip
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.savedAt.UnixNano()))
 	b = binary.AppendUvarint(b, uint64(len(h.metrics)))
 	for _, m := range h.metrics {
 		b = appendText(b, m.name)
@@ -99,7 +99,7 @@ func readHead(value []byte) (head, error) {
 		return head{}, err
 	}
 	h := head{generation: r.uint64(), chunks: r.uint32(), series: r.uint64(), size: r.uint64()}
-	h.savedAt = time.Unix(0, int64(r.uint64())).UTC() //nolint:gosec // two's complement round trip
+	h.savedAt = time.Unix(0, int64(r.uint64())).UTC()
 	n := r.uvarint()
 	if r.failed || n > maxMetrics || h.chunks > maxChunks {
 		return head{}, refuse("the head is malformed")
@@ -137,13 +137,13 @@ func saveSnapshot(ctx context.Context, c storage.Client, h head, fill func(*chun
 			return head{}, fmt.Errorf("write chunk %d: %w", i, err)
 		}
 		chunk = binary.LittleEndian.AppendUint32(chunk, crc32.Checksum(chunk, castagnoli))
-		if err := c.Set(ctx, chunkKey(h.generation, uint32(i)), chunk); err != nil { //nolint:gosec // at most maxChunks
+		if err := c.Set(ctx, chunkKey(h.generation, uint32(i)), chunk); err != nil {
 			return head{}, fmt.Errorf("write chunk %d: %w", i, err)
 		}
 		h.size += uint64(len(chunk))
 		list.full[i] = nil
 	}
-	h.chunks, h.series = uint32(len(list.full)), list.records //nolint:gosec // at most maxChunks
+	h.chunks, h.series = uint32(len(list.full)), list.records
 	if err := c.Set(ctx, headKey, h.append(nil)); err != nil {
 		return head{}, fmt.Errorf("replace the head: %w", err)
 	}
@@ -219,7 +219,7 @@ func (c *chunks) add(encode func([]byte) []byte) {
 		b := append([]byte(nil), chunkMagic[:]...)
 		b = append(b, snapshotVersion)
 		b = binary.LittleEndian.AppendUint64(b, c.generation)
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(c.full))) //nolint:gosec // checked before it is written
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(c.full)))
 		c.full = append(c.full, b)
 		last++
 	}

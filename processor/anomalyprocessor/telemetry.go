@@ -113,8 +113,8 @@ func (t *telemetry) observe(e *engine) error {
 	idle := metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", "idle")))
 	return t.builder.RegisterSeriesEvictedTotalCallback(func(_ context.Context, o metric.Int64Observer) error {
 		s := e.table.Stats()
-		o.Observe(int64(s.Evicted), capacity) //nolint:gosec // a count of series does not reach 2^63
-		o.Observe(int64(s.Expired), idle)     //nolint:gosec // as above
+		o.Observe(int64(s.Evicted), capacity)
+		o.Observe(int64(s.Expired), idle)
 		return nil
 	})
 }

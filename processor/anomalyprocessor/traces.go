@@ -110,10 +110,13 @@ func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
 			j.model.Learn(st, b.at, x)
 			continue
 		}
-		v := &b.verdicts[i]
-		*v = j.model.Observe(st, b.at, x)
+		v := j.model.Observe(st, b.at, x)
+		if v.Samples > uint64(b.cfg.MinSamples) {
+			o.judged |= 1 << i
+		}
 		if v.Anomalous {
 			o.anomalous |= 1 << i
+			b.verdicts[i] = v // it is large, and nearly always not needed
 		}
 		if v.Alarm {
 			o.alarms |= 1 << i
@@ -145,9 +148,9 @@ func (b *batch) eventTime() int64 {
 	switch {
 	case t == 0:
 		return b.now.UnixNano()
-	case t > now && t-now > pcommon.Timestamp(b.cfg.MaxFuture): //nolint:gosec // max_future is not negative
+	case t > now && t-now > pcommon.Timestamp(b.cfg.MaxFuture):
 		b.counts.clamped++
 		return b.now.UnixNano()
 	}
-	return int64(t) //nolint:gosec // not after now + max_future
+	return int64(t)
 }
