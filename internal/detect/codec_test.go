@@ -59,7 +59,9 @@ func TestForeignStatesAreRefused(t *testing.T) {
 
 func TestFingerprintFollowsTheConfiguration(t *testing.T) {
 	base, same := newFeed(t, Config{}).m, newFeed(t, Config{Window: 64, MinSamples: 16, Detectors: []DetectorConfig{
-		{Name: "z_score", Threshold: lookup("z_score").info.DefaultThreshold}, {Name: "iqr"}, {Name: "mad"},
+		{Name: "z_score", Threshold: lookup("z_score").info.DefaultThreshold},
+		{Name: "iqr"},
+		{Name: "mad"},
 		{Name: "cusum", Params: map[string]float64{"k": .5}},
 	}}).m
 	require.Equal(t, base.Fingerprint(), same.Fingerprint(), "defaults spelled out")

@@ -46,8 +46,9 @@ func (d *cusum) z(r *reference) float64 {
 
 func (d *cusum) judge(r reference, w []float64) result {
 	z := d.z(&r)
-	up := d.add(w[:cusumWords], z, &r, r.shift > 0)
-	down := d.add(w[cusumWords:2*cusumWords], -z, &r, r.shift < 0)
+	slow := 1 / r.persistence
+	up := d.add(w[:cusumWords:cusumWords], (z-d.k)*slow, r.at, r.shift > 0)
+	down := d.add(w[cusumWords:2*cusumWords], (-z-d.k)*slow, r.at, r.shift < 0)
 	if down > up {
 		return result{score: down / d.h, value: -down, side: -1}
 	}
@@ -57,17 +58,17 @@ func (d *cusum) judge(r reference, w []float64) result {
 	return result{}
 }
 
-// add advances the sum of one side. Sums shrink with the persistence of the
-// series, which is the same as raising the threshold. They are capped, at half
+// add advances the sum of one side. Steps shrink with the persistence of the
+// series, which is the same as raising the threshold. Sums are capped, at half
 // the threshold during a shift, so that the end of a shift shows soon.
-func (d *cusum) add(w []float64, z float64, r *reference, during bool) float64 {
-	sum := w[cusumSum] + (z-d.k)/r.persistence
+func (d *cusum) add(w []float64, step float64, at int64, during bool) float64 {
+	sum := w[cusumSum] + step
 	if sum <= 0 {
 		w[cusumSum], w[cusumCount] = 0, 0
 		return 0
 	}
 	if w[cusumCount] == 0 {
-		w[cusumSec], w[cusumNano] = float64(r.at/1e9), float64(r.at%1e9)
+		w[cusumSec], w[cusumNano] = float64(at/1e9), float64(at%1e9)
 	}
 	w[cusumCount] = min(w[cusumCount]+1, 1e6)
 	limit := 1.25 * d.h

@@ -65,6 +65,7 @@ func student(r *rand.Rand, nu int) float64 {
 }
 
 func operatingPoint(b *testing.B) *Model {
+	b.Helper()
 	c := DefaultConfig()
 	c.Scale, c.CoolDown = Log, 0
 	m, err := NewModel(c)

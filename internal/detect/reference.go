@@ -51,7 +51,7 @@ func (m *Model) refer(s *State) reference {
 	r.n = float64(s.win.n)
 	r.mean, r.sd = s.win.moments()
 	r.q1, r.med, r.q3 = o.quantile(.25), o.quantile(.5), o.quantile(.75)
-	r.mad = o.mad(r.med)
+	r.mad = o.mad(r.med, &s.win.split)
 	r.floor = m.floor(r.med)
 	s1 := r.mad * madToSigma
 	if s1 <= 0 {

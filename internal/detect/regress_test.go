@@ -383,5 +383,6 @@ func TestReplayGivesIdenticalVerdicts(t *testing.T) {
 		}
 		return list
 	}
-	require.Equal(t, run(), run())
+	first, second := run(), run()
+	require.Equal(t, first, second)
 }

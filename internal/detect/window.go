@@ -30,6 +30,7 @@ type window struct {
 	sum2  float64
 	n     uint8
 	head  uint8 // slot of the next value
+	split uint8 // hint for mad
 }
 
 // slices returns ring and rank with size slots.
@@ -52,28 +53,28 @@ func (w *window) push(v float32, size int) {
 		w.sum -= d
 		w.sum2 -= d * d
 		at = bytes.IndexByte(rank, slot)
-		n--
 	} else {
 		w.n++
 	}
-	ring[slot] = v
-	// Position among the n others, as if slot were not in rank.
-	lo, hi := 0, n
+	// The slot leaves position at of the order and goes to lo. Only the side of
+	// the old value on which the new one lies has to be searched.
+	lo, hi := 0, at
+	if at < n && v > ring[rank[at]] {
+		lo, hi = at+1, n
+	}
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		r := mid
-		if mid >= at {
-			r++
-		}
-		if ring[rank[r]] <= v {
+		if ring[rank[mid]] <= v {
 			lo = mid + 1
 		} else {
 			hi = mid
 		}
 	}
-	if lo < at {
+	ring[slot] = v
+	if lo <= at {
 		copy(rank[lo+1:at+1], rank[lo:at])
 	} else {
+		lo--
 		copy(rank[at:lo], rank[at+1:lo+1])
 	}
 	rank[lo] = slot
@@ -127,33 +128,34 @@ func (o sorted) quantile(p float64) float64 {
 	h := float64(len(o.rank)-1) * p
 	i := int(h)
 	lo := o.at(i)
-	if f := h - float64(i); f > 0 {
-		return lo + f*(o.at(i+1)-lo)
-	}
-	return lo
+	hi := o.at(min(i+1, len(o.rank)-1))
+	return lo + (h-float64(i))*(hi-lo)
 }
 
 // mad returns the median of the absolute deviations from med, the median of
-// the values. Left and right of the median the deviations are sorted already:
-// the middle of the union of two sorted runs is found by bisection.
-func (o sorted) mad(med float64) float64 {
-	n := len(o.rank)
-	mid := n / 2 // left run: mid-1 .. 0, right run: mid .. n-1
-	left := func(i int) float64 { return med - o.at(mid-1-i) }
-	right := func(i int) float64 { return o.at(mid+i) - med }
-	nl, nr := mid, n-mid
-	k := (n - 1) / 2 // rank of the (lower) median deviation
-	// Take i from the left and k-i from the right before the k-th.
-	lo, hi := max(0, k-nr), min(k, nl)
-	for lo < hi {
-		i := int(uint(lo+hi) >> 1)
-		if left(i) < right(k-i-1) {
-			lo = i + 1
-		} else {
-			hi = i
-		}
+// the values. Left and right of the median the deviations are sorted already,
+// so it is the middle of the union of two sorted runs. hint is the number of
+// values that came from the left run last time: from one value to the next it
+// moves by a step or two, which is cheaper than a search.
+func (o sorted) mad(med float64, hint *uint8) float64 {
+	ring, rank := o.ring, o.rank
+	n := len(rank)
+	nl := n / 2 // left run: nl-1 .. 0, right run: nl .. n-1
+	nr := n - nl
+	k := (n - 1) / 2 // deviations below the (lower) median of them
+	i := min(max(int(*hint), k-nr), k, nl)
+	j := k - i
+	left := func(i int) float64 { return med - float64(ring[rank[nl-1-i]]) }
+	right := func(i int) float64 { return float64(ring[rank[nl+i]]) - med }
+	for i > 0 && j < nr && left(i-1) > right(j) {
+		i--
+		j++
 	}
-	i, j := lo, k-lo
+	for j > 0 && i < nl && right(j-1) > left(i) {
+		i++
+		j--
+	}
+	*hint = uint8(i)
 	pop := func() float64 {
 		if i < nl && (j >= nr || left(i) <= right(j)) {
 			i++

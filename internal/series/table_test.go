@@ -3,6 +3,7 @@ package series
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,14 +77,18 @@ func TestKeysAreDetachedFromTheirBuffers(t *testing.T) {
 
 func TestF16TableNeverGrowsBeyondItsLimit(t *testing.T) {
 	for _, o := range []Options[int]{
-		{MaxSeries: 1}, {MaxSeries: 2}, {MaxSeries: 3, Shards: 2}, {MaxSeries: 100}, {MaxSeries: 1000, Shards: 16},
+		{MaxSeries: 1},
+		{MaxSeries: 2},
+		{MaxSeries: 3, Shards: 2},
+		{MaxSeries: 100},
+		{MaxSeries: 1000, Shards: 16},
 		{MaxSeries: 100, LiveFor: -1},
 	} {
 		table := newTable(t, o)
 		r := rand.New(rand.NewPCG(1, 1))
 		for i := range 20_000 {
 			// Unbounded services as well: each has a parent of its own.
-			k := Key{Service: fmt.Sprint(r.IntN(1 + i/10)), Model: fmt.Sprint(i), Metric: "m"}
+			k := Key{Service: strconv.Itoa(r.IntN(1+i/10)), Model: strconv.Itoa(i), Metric: "m"}
 			visit(table, k, int64(i)*minute/100)
 			require.LessOrEqual(t, table.Len(), o.MaxSeries)
 		}
@@ -91,7 +96,7 @@ func TestF16TableNeverGrowsBeyondItsLimit(t *testing.T) {
 		table.Range(func(Key, int64, *int) bool { n++; return true })
 		require.Equal(t, table.Len(), n)
 		st := table.Stats()
-		require.EqualValues(t, st.Created, uint64(n)+st.Evicted+st.Expired)
+		require.Equal(t, st.Created, uint64(n)+st.Evicted+st.Expired)
 	}
 }
 
@@ -295,7 +300,7 @@ func BenchmarkAcquire(b *testing.B) {
 			}
 			keys := make([]Key, n)
 			for i := range keys {
-				keys[i] = Key{Service: "service", Model: strings.Repeat("m", 10) + fmt.Sprint(i), Metric: "latency_ms"}
+				keys[i] = Key{Service: "service", Model: strings.Repeat("m", 10) + strconv.Itoa(i), Metric: "latency_ms"}
 				r := table.Acquire(keys[i], 0)
 				r.Release()
 			}
