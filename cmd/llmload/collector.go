@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
 )
 
 // addresses of one collector, all on the loopback interface.
@@ -100,9 +101,10 @@ func (c *collector) ready(ctx context.Context, query string, limit time.Duration
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	api := llmtraffic.NewAPIClient("http://" + query)
 	var last error
 	for {
-		if last = probe(ctx, "http://"+query+"/health/ready"); last == nil {
+		if last = api.Ready(ctx); last == nil {
 			return nil
 		}
 		select {
@@ -113,22 +115,6 @@ func (c *collector) ready(ctx context.Context, query string, limit time.Duration
 		case <-tick.C:
 		}
 	}
-}
-
-func probe(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, resp.Status)
-	}
-	return nil
 }
 
 // stop asks the collector to end, kills it after limit, and reports an exit

@@ -112,43 +112,55 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := col.ready(ctx, addr.query, 30*time.Second); err != nil {
 		return err
 	}
-	checkErr := d.check(ctx, addr, hook.receiver, stdout, stderr)
-	return errors.Join(checkErr, col.stop(stopLimit))
-}
-
-// check sends the traffic to a collector that runs already and compares what
-// it found with the labels.
-func (d *demoFlags) check(ctx context.Context, addr addresses, hook *llmtraffic.WebhookReceiver, stdout, stderr io.Writer) error {
 	o, t, err := d.options(time.Now())
 	if err != nil {
 		return err
 	}
 	t.opt.Endpoint = addr.grpc
-	if err := t.check(); err != nil {
-		return err
-	}
-	sources, err := lanes(o, 1)
+	// Nobody answers any more once the collector is gone.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-col.exited:
+			cancel(errors.New("the collector ended during the demo"))
+		case <-ctx.Done():
+		}
+	}()
+	checkErr := d.check(ctx, &o, &t, addr.query, hook.receiver, stdout, stderr)
+	return errors.Join(checkErr, col.stop(stopLimit))
+}
+
+// check sends the traffic to a collector that runs already and compares what
+// it found with the labels.
+func (d *demoFlags) check(ctx context.Context, o *llmtraffic.Options, t *target, query string,
+	hook *llmtraffic.WebhookReceiver, stdout, stderr io.Writer,
+) error {
+	sources, err := lanes(*o, 1)
 	if err != nil {
 		return err
 	}
 	var stats *llmtraffic.Stats
-	err = send(ctx, &t, job{
+	err = send(ctx, t, job{
 		sources: sources, start: o.Start, end: o.Start.Add(o.Duration),
-		incidents: func(s *llmtraffic.Stats) []llmtraffic.TruthLine { stats = s; return llmtraffic.Truth(&o, s) },
+		incidents: func(s *llmtraffic.Stats) []llmtraffic.TruthLine {
+			stats = s
+			return llmtraffic.Truth(o, s)
+		},
 	}, io.Discard, stderr)
 	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
-	truth := llmtraffic.Truth(&o, stats)
+	truth := llmtraffic.Truth(o, stats)
 	effects := make([]llmtraffic.Effect, len(o.Incidents))
 	for i := range effects {
 		effects[i] = stats.Effect(i)
 	}
-	api := llmtraffic.NewAPIClient("http://" + addr.query)
-	report, err := d.await(ctx, api, hook, &o, truth, effects)
+	api := llmtraffic.NewAPIClient("http://" + query)
+	report, err := d.await(ctx, api, hook, o, truth, effects)
 	if err != nil {
 		return err
 	}

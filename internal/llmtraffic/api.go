@@ -23,7 +23,7 @@ type APIClient struct {
 // NewAPIClient returns a client for the API below base, for example
 // "http://localhost:8080".
 func NewAPIClient(base string) *APIClient {
-	return &APIClient{base: strings.TrimSuffix(base, "/"), http: &http.Client{Timeout: 30 * time.Second}}
+	return &APIClient{base: strings.TrimSuffix(base, "/"), http: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
 const (
@@ -56,6 +56,12 @@ func (c *APIClient) Anomalies(ctx context.Context, start, end time.Time) ([]anom
 		q.Set("cursor", page.Metadata.NextCursor)
 	}
 	return nil, fmt.Errorf("more than %d pages of anomalies", maxAPIPages)
+}
+
+// Ready reports whether the collector says that it is ready.
+func (c *APIClient) Ready(ctx context.Context) error {
+	var answer json.RawMessage
+	return c.get(ctx, c.base+"/health/ready", &answer)
 }
 
 func (c *APIClient) get(ctx context.Context, u string, into any) error {
