@@ -1,7 +1,9 @@
 package alertexporter
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,5 +124,25 @@ func TestConfigRefused(t *testing.T) {
 			require.ErrorContains(t, err, want)
 			assert.NotContains(t, err.Error(), "hunter2", "a secret is in the message")
 		})
+	}
+}
+
+func TestReadmeConfigurationsAreValid(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	env := strings.NewReplacer("${env:WEBHOOK_URL}", "https://hooks.example.com", "${env:WEBHOOK_SECRET}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	blocks := strings.Split(env.Replace(string(text)), "```yaml\n")[1:]
+	require.NotEmpty(t, blocks)
+	for _, b := range blocks {
+		yaml, _, _ := strings.Cut(b, "```")
+		raw, err := confmap.NewRetrievedFromYAML([]byte(yaml))
+		require.NoError(t, err)
+		conf, err := raw.AsConf()
+		require.NoError(t, err)
+		sub, err := conf.Sub("exporters::alert")
+		require.NoError(t, err)
+		cfg := createDefaultConfig().(*Config)
+		require.NoError(t, sub.Unmarshal(cfg), yaml)
+		require.NoError(t, confmap.Validate(cfg), yaml)
 	}
 }
