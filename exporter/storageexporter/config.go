@@ -29,7 +29,7 @@ type Config struct {
 	// Storage is the component id of the storage extension. Default: llm_storage.
 	Storage component.ID `mapstructure:"storage"`
 	// IncludeText also stores prompts and responses. They are often personal
-	// data; put the sanitize processor in front. Default: false.
+	// data; have them redacted before. Default: false.
 	IncludeText bool `mapstructure:"include_text"`
 	// MaxTextBytes is the longest prompt or response that is stored, in bytes;
 	// what is longer is cut. Between 1 and 1048576. Default: 10000.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -105,7 +106,7 @@ func started(t *testing.T, m *memory, set exporter.Settings, change func(*Config
 	e, err := NewFactory().CreateTraces(t.Context(), set, cfg)
 	require.NoError(t, err)
 	require.NoError(t, e.Start(t.Context(), storageIn(m)))
-	t.Cleanup(func() { require.NoError(t, e.Shutdown(context.Background())) }) //nolint:usetesting // t.Context is over in Cleanup
+	t.Cleanup(func() { require.NoError(t, e.Shutdown(context.Background())) })
 	return e
 }
 
@@ -185,7 +186,7 @@ func TestOtherTracesWriteNothing(t *testing.T) {
 
 func TestTextsAreStoredOnlyOnRequest(t *testing.T) {
 	for _, include := range []bool{false, true} {
-		t.Run(fmt.Sprint(include), func(t *testing.T) {
+		t.Run(strconv.FormatBool(include), func(t *testing.T) {
 			m := &memory{}
 			e := started(t, m, settings(), func(c *Config) { c.IncludeText, c.MaxTextBytes = include, 12 })
 			td := ptrace.NewTraces()
@@ -210,7 +211,7 @@ func TestTextsAreStoredOnlyOnRequest(t *testing.T) {
 
 func TestUndecodableAnomalyIsCountedAndTheRestStored(t *testing.T) {
 	tel := componenttest.NewTelemetry()
-	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) }) //nolint:usetesting // t.Context is over in Cleanup
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
 	core, logs := observer.New(zap.WarnLevel)
 	set := settings()
 	set.TelemetrySettings = tel.NewTelemetrySettings()

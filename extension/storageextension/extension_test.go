@@ -139,7 +139,7 @@ func TestHealthBecomesComponentStatus(t *testing.T) {
 
 func TestTelemetry(t *testing.T) {
 	tel := componenttest.NewTelemetry()
-	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) }) //nolint:usetesting // t.Context is over in Cleanup
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
 	e := create1(t, configIn(t.TempDir()), tel.NewTelemetrySettings())
 	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
 	w, err := e.StoreWriter(t.Context())
@@ -196,7 +196,7 @@ func TestTelemetry(t *testing.T) {
 
 	o, err := e.opened()
 	require.NoError(t, err)
-	require.NoError(t, o.Backend.Close(t.Context()))
+	require.NoError(t, o.Close(t.Context()))
 	require.ErrorIs(t, w.WriteEvents(t.Context(), []genai.Event{event()}), store.ErrClosed)
 	_, err = all(r.Anomalies(t.Context(), store.AnomalyQuery{Query: store.Query{Limit: 1}}))
 	require.ErrorIs(t, err, store.ErrClosed)

@@ -63,9 +63,10 @@ func (g *traffic) batch(n int) []genai.Event {
 }
 
 func openBench(b *testing.B) *Store {
+	b.Helper()
 	s, err := Open(b.Context(), Config{Directory: b.TempDir(), Retention: DefaultRetention, SyncInterval: DefaultSyncInterval})
 	require.NoError(b, err)
-	b.Cleanup(func() { require.NoError(b, s.Close(context.Background())) }) //nolint:usetesting // b.Context is over in Cleanup
+	b.Cleanup(func() { require.NoError(b, s.Close(context.Background())) })
 	return s
 }
 

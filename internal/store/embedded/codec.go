@@ -98,7 +98,7 @@ func bindEvent(b *binder, nanos int64, e *genai.Event) error {
 	if b.skipIf(e.ParentSpanID.IsEmpty()) {
 		b.bytes(e.ParentSpanID[:])
 	}
-	b.count(int64(e.Start), e.Start != 0) //nolint:gosec // bits are kept, see scanEvent
+	b.count(int64(e.Start), e.Start != 0)
 	b.int(flags)
 	for _, s := range [...]string{
 		e.Environment, e.Region, e.Tenant, e.Operation, e.Provider, e.RequestModel, e.FinishReason, e.Agent, e.ErrorType,
@@ -212,12 +212,12 @@ func scanEvent(r *row) (genai.Event, error) {
 	r.bytes(e.TraceID[:])
 	r.bytes(e.SpanID[:])
 	r.bytes(e.ParentSpanID[:])
-	e.Start = pcommon.Timestamp(r.int()) //nolint:gosec // the bits that bindEvent kept
+	e.Start = pcommon.Timestamp(r.int())
 	flags := r.int()
 	e.Streaming = flags&flagStreaming != 0
 	e.Failed = flags&flagFailed != 0
 	if flags&flagNoEnd == 0 {
-		e.End = pcommon.Timestamp(nanos) //nolint:gosec // as above
+		e.End = pcommon.Timestamp(nanos)
 	}
 	if flags&flagAsked == 0 {
 		e.ResponseModel = model
@@ -309,7 +309,7 @@ func scanAnomaly(r *row) (anomaly.Anomaly, error) {
 	var a anomaly.Anomaly
 	a.Time = time.Unix(0, r.int()).UTC()
 	r.bytes(a.ID[:])
-	a.Severity = anomaly.Severity(r.int()) //nolint:gosec // only valid severities are written
+	a.Severity = anomaly.Severity(r.int())
 	a.Type = anomaly.Type(r.named())
 	a.Service = r.named()
 	a.Model = r.named()

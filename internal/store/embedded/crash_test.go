@@ -57,7 +57,7 @@ func TestAcknowledgedEventsSurviveSIGKILL(t *testing.T) {
 	dir := t.TempDir()
 	var acknowledged []uuid.UUID
 	for round := range 6 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test binary
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), crashDirEnv+"="+dir)
 		var stderr strings.Builder
 		cmd.Stderr = &stderr

@@ -20,11 +20,11 @@ const (
 )
 
 var (
-	// ErrInUse: another process (or another Store) uses the directory.
+	// ErrInUse says that another process (or another Store) uses the directory.
 	ErrInUse = errors.New("directory is in use")
-	// ErrDamaged: the database cannot be trusted.
+	// ErrDamaged says that the database cannot be trusted.
 	ErrDamaged = errors.New("database is damaged")
-	// ErrSchema: the file was not written by this version or an older one.
+	// ErrSchema says that the file was not written by this version or an older one.
 	ErrSchema = errors.New("unknown database schema")
 )
 
@@ -170,7 +170,7 @@ func open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	// The log exists while a connection is open. Only the log may be opened
 	// beside SQLite: closing a second handle of the database or its -shm file
 	// would drop the locks that SQLite holds on them.
-	wal, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
+	wal, err := os.OpenFile(path+"-wal", os.O_RDWR, 0) //nolint:gosec // the path comes from the configuration
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open write-ahead log: %w", err), readers.Close())
 	}

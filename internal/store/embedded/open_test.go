@@ -69,19 +69,19 @@ func TestOpenStopsWithItsContext(t *testing.T) {
 	require.NoError(t, s.Close(t.Context()))
 }
 
-// edit changes the database file with a connection of its own.
-func edit(t *testing.T, dir, script string) {
-	t.Helper()
-	conn, err := sqlite.OpenConn(filepath.Join(dir, fileName), sqlite.OpenReadWrite|sqlite.OpenCreate)
-	require.NoError(t, err)
-	require.NoError(t, sqlitex.ExecuteScript(conn, script, nil))
-	require.NoError(t, conn.Close())
+// edit changes a database with a connection of its own.
+func edit(path, script string) error {
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sqlitex.ExecuteScript(conn, script, nil), conn.Close())
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, openFor(t, dir, nil).Close(t.Context()))
-	edit(t, dir, "UPDATE meta SET value = 2 WHERE key = 'schema_version'")
+	require.NoError(t, edit(filepath.Join(dir, fileName), "UPDATE meta SET value = 2 WHERE key = 'schema_version'"))
 	for _, recreate := range []bool{false, true} {
 		_, err := Open(t.Context(), Config{Directory: dir, Recreate: recreate})
 		require.ErrorIs(t, err, ErrSchema)
@@ -91,7 +91,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 
 func TestForeignDatabaseIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	edit(t, dir, "CREATE TABLE t(x)")
+	require.NoError(t, edit(filepath.Join(dir, fileName), "CREATE TABLE t(x)"))
 	_, err := Open(t.Context(), Config{Directory: dir, Recreate: true})
 	require.ErrorIs(t, err, ErrSchema)
 	require.ErrorContains(t, err, "another program")
@@ -100,26 +100,22 @@ func TestForeignDatabaseIsRefused(t *testing.T) {
 // Each kind of damage is found at Open, told with path and way out, and can be
 // set aside.
 func TestDamage(t *testing.T) {
-	for name, damage := range map[string]func(t *testing.T, dir string){
-		"no database": func(t *testing.T, dir string) {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, fileName), []byte("certainly no database, but text"), 0o600))
+	for name, damage := range map[string]func(path string) error{
+		"no database": func(path string) error {
+			return os.WriteFile(path, []byte("certainly no database, but text"), 0o600)
 		},
-		"missing table": func(t *testing.T, dir string) {
-			edit(t, dir, fmt.Sprintf("DROP TABLE ev_%s", partitionName(hourOf(noon.UnixNano()))))
+		"missing table": func(path string) error {
+			return edit(path, "DROP TABLE ev_"+partitionName(hourOf(noon.UnixNano())))
 		},
-		"garbage in pages": func(t *testing.T, dir string) {
-			path := filepath.Join(dir, fileName)
+		"garbage in pages": func(path string) error {
 			b, err := os.ReadFile(path)
-			require.NoError(t, err)
 			for i := 8 * 4096; i < len(b); i++ {
 				b[i] = 0xa5
 			}
-			require.NoError(t, os.WriteFile(path, b, 0o600))
+			return errors.Join(err, os.WriteFile(path, b, 0o600))
 		},
-		"truncated": func(t *testing.T, dir string) {
-			require.NoError(t, os.Truncate(filepath.Join(dir, fileName), 5*4096))
-		},
-		"no version": func(t *testing.T, dir string) { edit(t, dir, "DELETE FROM meta") },
+		"truncated":  func(path string) error { return os.Truncate(path, 5*4096) },
+		"no version": func(path string) error { return edit(path, "DELETE FROM meta") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -130,7 +126,7 @@ func TestDamage(t *testing.T) {
 				write(t, s, eventAt(noon.Add(time.Duration(i))))
 			}
 			require.NoError(t, s.Close(t.Context()))
-			damage(t, dir)
+			require.NoError(t, damage(filepath.Join(dir, fileName)))
 
 			_, err := Open(t.Context(), Config{Directory: dir, Now: c.now})
 			require.ErrorIs(t, err, ErrDamaged)

@@ -40,7 +40,8 @@ func sameTimes(events []genai.Event) {
 	}
 }
 
-func testCursor(t *testing.T, b store.Backend) {
+func testCursor(c conformance) {
+	t, b := c.t, c.b
 	if !b.Capabilities().Cursor {
 		t.Skip("the backend has no cursor")
 	}
@@ -77,7 +78,8 @@ func testCursor(t *testing.T, b store.Backend) {
 }
 
 // testCursorAnywhere: a position need not be that of a row.
-func testCursorAnywhere(t *testing.T, b store.Backend) {
+func testCursorAnywhere(c conformance) {
+	t, b := c.t, c.b
 	if !b.Capabilities().Cursor {
 		t.Skip("the backend has no cursor")
 	}
@@ -85,9 +87,15 @@ func testCursorAnywhere(t *testing.T, b store.Backend) {
 	events := newestEventsFirst(g.events(300))
 	require.NoError(t, b.WriteEvents(t.Context(), events))
 	for _, at := range []store.Position{
-		{Time: events[100].Time().Add(1)}, {Time: events[100].Time()}, {Time: events[100].Time(), ID: uuid.Max},
-		{Time: base.Truncate(time.Hour)}, {Time: base.Add(time.Hour)}, {Time: events[299].Time().Add(-1)},
-		{Time: time.Date(1200, 1, 1, 0, 0, 0, 0, time.UTC)}, {Time: time.Date(2900, 1, 1, 0, 0, 0, 0, time.UTC)}, {},
+		{Time: events[100].Time().Add(1)},
+		{Time: events[100].Time()},
+		{Time: events[100].Time(), ID: uuid.Max},
+		{Time: base.Truncate(time.Hour)},
+		{Time: base.Add(time.Hour)},
+		{Time: events[299].Time().Add(-1)},
+		{Time: time.Date(1200, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{Time: time.Date(2900, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{},
 	} {
 		before := keep(events, func(e genai.Event) bool { return after(at.Time, at.ID, e.Time(), e.ID) < 0 })
 		behind := keep(events, func(e genai.Event) bool { return after(at.Time, at.ID, e.Time(), e.ID) > 0 })
@@ -99,7 +107,8 @@ func testCursorAnywhere(t *testing.T, b store.Backend) {
 
 // testCursorUnderWrites: rows that were there when the walk began are visited
 // exactly once, whatever is written meanwhile; no row is visited twice.
-func testCursorUnderWrites(t *testing.T, b store.Backend) {
+func testCursorUnderWrites(c conformance) {
+	t, b := c.t, c.b
 	if !b.Capabilities().Cursor {
 		t.Skip("the backend has no cursor")
 	}

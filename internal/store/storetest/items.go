@@ -26,7 +26,8 @@ func readBack(t *testing.T, b store.Backend, e genai.Event) genai.Event {
 	return got[0]
 }
 
-func testEventRoundTrip(t *testing.T, b store.Backend) {
+func testEventRoundTrip(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(10)
 	full := fullEvent(g)
 	require.Equal(t, full, readBack(t, b, full), "every field")
@@ -59,7 +60,8 @@ func testEventRoundTrip(t *testing.T, b store.Backend) {
 	require.Equal(t, negative, readBack(t, b, negative))
 }
 
-func testAnomalyRoundTrip(t *testing.T, b store.Backend) {
+func testAnomalyRoundTrip(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(11)
 	full, plain := fullAnomaly(g), g.anomaly()
 	bare := g.anomaly()
@@ -87,7 +89,8 @@ var strangeTexts = []string{
 	strings.Repeat("x", 199), strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("é", 70000),
 }
 
-func testStrangeText(t *testing.T, b store.Backend) {
+func testStrangeText(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(12)
 	var events []genai.Event
 	var anomalies []anomaly.Anomaly
@@ -123,7 +126,8 @@ func testStrangeText(t *testing.T, b store.Backend) {
 
 // Times far from now may be refused, but must not fail the batch, and if they
 // are kept, they are kept as they are.
-func testStrangeTimes(t *testing.T, b store.Backend) {
+func testStrangeTimes(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(13)
 	good := g.events(3)
 	strange := map[string]genai.Event{}
@@ -163,7 +167,8 @@ func testStrangeTimes(t *testing.T, b store.Backend) {
 
 	var anomalies []anomaly.Anomaly
 	for _, at := range []time.Time{
-		{}, time.Unix(0, 0), time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC),
+		{},
+		time.Unix(0, 0), time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 	} {
 		a := g.anomaly()
@@ -185,7 +190,8 @@ func testStrangeTimes(t *testing.T, b store.Backend) {
 	}
 }
 
-func testInvalidItems(t *testing.T, b store.Backend) {
+func testInvalidItems(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(14)
 	noSeverity, noType, good := g.anomaly(), g.anomaly(), g.anomaly()
 	noSeverity.Severity, noType.Type = 0, ""
@@ -194,7 +200,8 @@ func testInvalidItems(t *testing.T, b store.Backend) {
 	requireAnomalies(t, b, store.AnomalyQuery{Query: store.Query{Limit: 10}}, nil)
 }
 
-func testEmpty(t *testing.T, b store.Backend) {
+func testEmpty(c conformance) {
+	t, b := c.t, c.b
 	require.NoError(t, b.Ping(t.Context()))
 	require.NoError(t, b.WriteEvents(t.Context(), nil))
 	require.NoError(t, b.WriteAnomalies(t.Context(), []anomaly.Anomaly{}))

@@ -24,7 +24,8 @@ func keep[T any](list []T, f func(T) bool) []T {
 }
 
 // testOrder writes many items of equal time, over the change of an hour.
-func testOrder(t *testing.T, b store.Backend) {
+func testOrder(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(20)
 	events, anomalies := g.events(500), g.anomalies(200)
 	for i := range events {
@@ -52,7 +53,8 @@ func testOrder(t *testing.T, b store.Backend) {
 	requireAnomalies(t, b, store.AnomalyQuery{Query: store.Query{Limit: 1000, Ascending: true}}, wantAnomalies)
 }
 
-func testEventFilters(t *testing.T, b store.Backend) {
+func testEventFilters(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(21)
 	events := g.events(400)
 	require.NoError(t, b.WriteEvents(t.Context(), events))
@@ -86,7 +88,8 @@ func testEventFilters(t *testing.T, b store.Backend) {
 	requireEvents(t, b, store.EventQuery{Query: store.Query{Limit: 1000}, TraceID: traceID(1 << 40).String()}, nil)
 }
 
-func testAnomalyFilters(t *testing.T, b store.Backend) {
+func testAnomalyFilters(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(22)
 	anomalies := g.anomalies(300)
 	require.NoError(t, b.WriteAnomalies(t.Context(), anomalies))
@@ -116,7 +119,8 @@ func testAnomalyFilters(t *testing.T, b store.Backend) {
 	}
 }
 
-func testTimeRange(t *testing.T, b store.Backend) {
+func testTimeRange(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(23)
 	events, anomalies := g.events(500), g.anomalies(200)
 	require.NoError(t, b.WriteEvents(t.Context(), events))
@@ -158,7 +162,8 @@ func testTimeRange(t *testing.T, b store.Backend) {
 	}
 }
 
-func testLimitOffset(t *testing.T, b store.Backend) {
+func testLimitOffset(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(24)
 	events := g.events(500)
 	require.NoError(t, b.WriteEvents(t.Context(), events))
@@ -190,7 +195,8 @@ func testLimitOffset(t *testing.T, b store.Backend) {
 	}
 }
 
-func testLeaveIteration(t *testing.T, b store.Backend) {
+func testLeaveIteration(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(25)
 	events := g.events(1500)
 	require.NoError(t, b.WriteEvents(t.Context(), events))

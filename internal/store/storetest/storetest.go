@@ -13,12 +13,19 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
+// conformance is what a test of the suite works with.
+type conformance struct {
+	t *testing.T
+	b store.Backend
+}
+
 // Run runs the suite. open returns an empty backend that keeps data of the last
 // hours; the suite closes it. Subtests open one backend each.
 func Run(t *testing.T, open func(t *testing.T) store.Backend) {
+	t.Helper()
 	for _, s := range []struct {
 		name string
-		f    func(*testing.T, store.Backend)
+		f    func(conformance)
 	}{
 		{"round trip of events", testEventRoundTrip},
 		{"round trip of anomalies", testAnomalyRoundTrip},
@@ -47,8 +54,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Backend) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			b := open(t)
-			t.Cleanup(func() { require.NoError(t, b.Close(context.Background())) }) //nolint:usetesting // t.Context is over in Cleanup
-			s.f(t, b)
+			t.Cleanup(func() { require.NoError(t, b.Close(context.Background())) })
+			s.f(conformance{t, b})
 		})
 	}
 }
@@ -56,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Backend) {
 // RunDurable checks what a backend keeps over a restart. open opens the backend
 // at a place, which is the same for the same directory.
 func RunDurable(t *testing.T, open func(t *testing.T, dir string) store.Backend) {
+	t.Helper()
 	dir := t.TempDir()
 	g := newGenerator(1)
 	events, anomalies := g.events(300), g.anomalies(100)
@@ -75,7 +83,8 @@ func RunDurable(t *testing.T, open func(t *testing.T, dir string) store.Backend)
 	require.NoError(t, b.Close(t.Context()))
 }
 
-func testClosed(t *testing.T, b store.Backend) {
+func testClosed(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(2)
 	events, anomalies := g.events(5), g.anomalies(5)
 	require.NoError(t, b.WriteEvents(t.Context(), events))
@@ -97,7 +106,8 @@ func testClosed(t *testing.T, b store.Backend) {
 	}
 }
 
-func testCancelled(t *testing.T, b store.Backend) {
+func testCancelled(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(3)
 	events := g.events(2500)
 	require.NoError(t, b.WriteEvents(t.Context(), events))
@@ -137,30 +147,32 @@ func testCancelled(t *testing.T, b store.Backend) {
 	requireEvents(t, b, store.EventQuery{Query: store.Query{Limit: 5000}}, newestEventsFirst(events))
 }
 
-func testUnsupported(t *testing.T, b store.Backend) {
+func testUnsupported(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(4)
 	require.NoError(t, b.WriteEvents(t.Context(), g.events(5)))
-	c := b.Capabilities()
-	check := func(name string, can bool, err error) {
-		if can {
+	can := b.Capabilities()
+	check := func(name string, supported bool, err error) {
+		if supported {
 			require.NotErrorIs(t, err, store.ErrUnsupported, name)
 		} else {
 			require.ErrorIs(t, err, store.ErrUnsupported, name)
 		}
 	}
 	_, err := b.CountEvents(t.Context(), store.EventQuery{})
-	check("count of events", c.Count, err)
+	check("count of events", can.Count, err)
 	_, err = b.CountAnomalies(t.Context(), store.AnomalyQuery{})
-	check("count of anomalies", c.Count, err)
+	check("count of anomalies", can.Count, err)
 	_, err = collect(b.Events(t.Context(), store.EventQuery{Query: store.Query{Limit: 1, Offset: 1}}))
-	check("offset", c.Offset, err)
+	check("offset", can.Offset, err)
 	_, err = collect(b.Events(t.Context(), store.EventQuery{Query: store.Query{Limit: 1, After: &store.Position{Time: base}}}))
-	check("cursor", c.Cursor, err)
+	check("cursor", can.Cursor, err)
 	_, err = collect(b.Events(t.Context(), store.EventQuery{Query: store.Query{Limit: 1}, TraceID: traceID(1).String()}))
-	check("trace", c.Trace, err)
+	check("trace", can.Trace, err)
 }
 
-func testMalformedQueries(t *testing.T, b store.Backend) {
+func testMalformedQueries(c conformance) {
+	t, b := c.t, c.b
 	for name, q := range map[string]store.EventQuery{
 		"no limit":        {},
 		"negative limit":  {Query: store.Query{Limit: -1}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,7 +15,8 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
-func testIdempotent(t *testing.T, b store.Backend) {
+func testIdempotent(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(30)
 	events, anomalies := g.events(250), g.anomalies(150)
 	fresh, freshAnomalies := g.events(50), g.anomalies(50)
@@ -35,7 +35,8 @@ func testIdempotent(t *testing.T, b store.Backend) {
 
 // testAtomicity cancels writes at all stages of large batches: a reader must
 // see all rows of a batch or none, also while it is written.
-func testAtomicity(t *testing.T, b store.Backend) {
+func testAtomicity(c conformance) {
+	t, b := c.t, c.b
 	const size = 400
 	g := newGenerator(31)
 	var wg sync.WaitGroup
@@ -50,7 +51,7 @@ func testAtomicity(t *testing.T, b store.Backend) {
 		batches = append(batches, batch)
 	}
 	check := func(t assert.TestingT) map[int]int {
-		got, err := collect(b.Events(context.Background(), store.EventQuery{Query: store.Query{Limit: size * 20}})) //nolint:usetesting // also runs in a goroutine
+		got, err := collect(b.Events(context.Background(), store.EventQuery{Query: store.Query{Limit: size * 20}}))
 		assert.NoError(t, err)
 		sums := map[int]int{}
 		for _, e := range got {
@@ -91,7 +92,8 @@ func testAtomicity(t *testing.T, b store.Backend) {
 	require.Len(t, check(t), len(batches))
 }
 
-func testBatchIsCallers(t *testing.T, b store.Backend) {
+func testBatchIsCallers(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(32)
 	e, a := fullEvent(g), fullAnomaly(g)
 	events, anomalies := []genai.Event{e}, []anomaly.Anomaly{a}
@@ -109,7 +111,8 @@ func testBatchIsCallers(t *testing.T, b store.Backend) {
 	require.Equal(t, "do this", gotA[0].Remediation[0])
 }
 
-func testResultsAreCallers(t *testing.T, b store.Backend) {
+func testResultsAreCallers(c conformance) {
+	t, b := c.t, c.b
 	g := newGenerator(33)
 	want := fullEvent(g)
 	require.NoError(t, b.WriteEvents(t.Context(), []genai.Event{want}))
@@ -124,7 +127,8 @@ func testResultsAreCallers(t *testing.T, b store.Backend) {
 
 // testConcurrent lets writers and readers meet; every acknowledged row must be
 // there at once, and at the end each exactly once.
-func testConcurrent(t *testing.T, b store.Backend) {
+func testConcurrent(c conformance) {
+	t, b := c.t, c.b
 	const writers, perWriter, size = 4, 10, 25
 	var wg sync.WaitGroup
 	for w := range writers {
