@@ -73,6 +73,19 @@ func (*alertExporter) Capabilities() consumer.Capabilities {
 // Start starts the targets; when one fails, all are stopped.
 func (e *alertExporter) Start(ctx context.Context, host component.Host) error {
 	e.health.host = host
+	if err := e.observe(); err != nil {
+		return errors.Join(err, e.Shutdown(ctx))
+	}
+	for _, d := range e.deliveries {
+		if err := d.inner.Start(ctx, host); err != nil {
+			return errors.Join(fmt.Errorf("start %s: %w", d.spec.name, err), e.Shutdown(ctx))
+		}
+	}
+	return nil
+}
+
+// observe registers the gauges.
+func (e *alertExporter) observe() error {
 	err := e.tb.RegisterDeduplicationEntriesCallback(func(_ context.Context, o metric.Int64Observer) error {
 		for _, d := range e.deliveries {
 			o.Observe(int64(d.dedup.size()), d.attrs)
@@ -82,7 +95,7 @@ func (e *alertExporter) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	err = e.tb.RegisterAlertTargetUpCallback(func(_ context.Context, o metric.Int64Observer) error {
+	return e.tb.RegisterAlertTargetUpCallback(func(_ context.Context, o metric.Int64Observer) error {
 		for _, d := range e.deliveries {
 			if up, known := e.health.up(d.spec.name); known {
 				o.Observe(oneIf(up), d.attrs)
@@ -90,15 +103,6 @@ func (e *alertExporter) Start(ctx context.Context, host component.Host) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for _, d := range e.deliveries {
-		if err := d.inner.Start(ctx, host); err != nil {
-			return errors.Join(fmt.Errorf("start %s: %w", d.spec.name, err), e.Shutdown(ctx))
-		}
-	}
-	return nil
 }
 
 // Shutdown drains the queues with one attempt for each notification and stops
@@ -122,31 +126,47 @@ func (e *alertExporter) Shutdown(ctx context.Context) error {
 // target did not take at least one of them; sending td again is then safe,
 // since what was delivered is recognised by its id.
 func (e *alertExporter) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
-	var failed error
+	var f failures
 	extract(td, e.minSeverity,
-		func(a anomaly.Anomaly) { failed = errors.Join(failed, e.fanOut(ctx, a)) },
+		func(a anomaly.Anomaly) {
+			for _, d := range e.deliveries {
+				f.add(d.offer(ctx, a))
+			}
+		},
 		func(err error) { e.dropUndecodable(ctx, err) })
-	return failed
+	return f.err()
 }
 
-// fanOut gives a to each target and returns the errors that are worth a retry
-// by the caller; when there are none, the permanent ones.
-func (e *alertExporter) fanOut(ctx context.Context, a anomaly.Anomaly) error {
-	var retryable, permanent error
-	for _, d := range e.deliveries {
-		err := d.offer(ctx, a)
-		switch {
-		case err == nil:
-		case consumererror.IsPermanent(err):
-			permanent = errors.Join(permanent, err)
-		default:
-			retryable = errors.Join(retryable, err)
-		}
+// failures sums up a batch. One retryable failure makes the whole retryable,
+// because a sender that sees a permanent error drops the batch.
+type failures struct {
+	n                    int
+	retryable, permanent error // the first of each
+}
+
+func (f *failures) add(err error) {
+	if err == nil {
+		return
 	}
-	if retryable != nil {
-		return retryable
+	f.n++
+	first := &f.retryable
+	if consumererror.IsPermanent(err) {
+		first = &f.permanent
 	}
-	return permanent
+	if *first == nil {
+		*first = err
+	}
+}
+
+func (f *failures) err() error {
+	first := f.retryable
+	if first == nil {
+		first = f.permanent
+	}
+	if f.n > 1 {
+		return fmt.Errorf("%w (and %d more)", first, f.n-1)
+	}
+	return first
 }
 
 func (e *alertExporter) dropUndecodable(ctx context.Context, err error) {

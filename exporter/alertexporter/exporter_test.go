@@ -168,6 +168,25 @@ func TestRetryableFailureOfOneTargetOutweighsPermanentOfAnother(t *testing.T) {
 	assert.False(t, consumererror.IsPermanent(err), "the sender would drop what the other target may still take")
 }
 
+func TestRetryableFailureOfOneAnomalyOutweighsPermanentOfAnother(t *testing.T) {
+	f := &fakeTarget{answer: func(n notify.Notification) error {
+		if n.Anomaly.Service == "refused" {
+			return errRefused
+		}
+		return errDown
+	}}
+	useTargets(t, map[string]*fakeTarget{"one": f})
+	r := launch(t, noRetry)
+	var marked [][]anomaly.Anomaly
+	for i, s := range []string{"refused", "down", "refused", "down"} {
+		marked = append(marked, one(sample(s, time.Duration(i)*time.Hour, anomaly.SeverityHigh)))
+	}
+	err := r.ConsumeTraces(t.Context(), batch(0, marked...))
+	require.ErrorContains(t, err, "down (and 3 more)")
+	assert.False(t, consumererror.IsPermanent(err))
+	assert.Len(t, f.seen(), 4, "the others were not tried")
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
