@@ -67,9 +67,18 @@ func TestFingerprintFollowsTheConfiguration(t *testing.T) {
 	require.Equal(t, base.Fingerprint(), same.Fingerprint(), "defaults spelled out")
 	seen := map[uint64]bool{base.Fingerprint(): true}
 	for _, c := range []Config{
-		{Scale: Log}, {LogOffset: 1}, {Direction: Up}, {Window: 65}, {MinSamples: 17}, {MinRelative: .1}, {MinAbsolute: 1}, {CoolDown: 1},
-		{Detectors: []DetectorConfig{{Name: "mad"}}}, {Detectors: []DetectorConfig{{Name: "mad", Threshold: 6}}},
-		{Detectors: []DetectorConfig{{Name: "cusum"}}}, {Detectors: []DetectorConfig{{Name: "cusum", Params: map[string]float64{"k": .4}}}},
+		{Scale: Log},
+		{LogOffset: 1},
+		{Direction: Up},
+		{Window: 65},
+		{MinSamples: 17},
+		{MinRelative: .1},
+		{MinAbsolute: 1},
+		{CoolDown: 1},
+		{Detectors: []DetectorConfig{{Name: "mad"}}},
+		{Detectors: []DetectorConfig{{Name: "mad", Threshold: 6}}},
+		{Detectors: []DetectorConfig{{Name: "cusum"}}},
+		{Detectors: []DetectorConfig{{Name: "cusum", Params: map[string]float64{"k": .4}}}},
 	} {
 		fp := newFeed(t, c).m.Fingerprint()
 		require.False(t, seen[fp], "%+v", c)

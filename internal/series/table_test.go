@@ -88,7 +88,7 @@ func TestF16TableNeverGrowsBeyondItsLimit(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 1))
 		for i := range 20_000 {
 			// Unbounded services as well: each has a parent of its own.
-			k := Key{Service: strconv.Itoa(r.IntN(1+i/10)), Model: strconv.Itoa(i), Metric: "m"}
+			k := Key{Service: strconv.Itoa(r.IntN(1 + i/10)), Model: strconv.Itoa(i), Metric: "m"}
 			visit(table, k, int64(i)*minute/100)
 			require.LessOrEqual(t, table.Len(), o.MaxSeries)
 		}
