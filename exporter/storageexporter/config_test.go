@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/llm-devops/llm-sentinel/exporter/storageexporter/internal/metadata"
 )
@@ -16,24 +18,23 @@ import (
 func TestLoadConfig(t *testing.T) {
 	cm, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
 	require.NoError(t, err)
+	with := func(change func(*Config)) *Config {
+		c := createDefaultConfig().(*Config)
+		change(c)
+		return c
+	}
 	for id, want := range map[string]struct {
-		check func(*testing.T, *Config)
-		err   string
+		cfg *Config
+		err string
 	}{
-		"": {check: func(t *testing.T, c *Config) {
-			require.Equal(t, createDefaultConfig(), c)
-			require.True(t, c.QueueConfig.Get().WaitForResult)
-			require.False(t, c.IncludeText)
-		}},
-		"all": {check: func(t *testing.T, c *Config) {
-			require.Equal(t, "llm_storage/long", c.Storage.String())
-			require.True(t, c.IncludeText)
-			require.Equal(t, 500, c.MaxTextBytes)
-			require.Equal(t, 5*time.Second, c.TimeoutConfig.Timeout)
-			require.False(t, c.QueueConfig.Get().WaitForResult)
-			require.False(t, c.QueueConfig.Get().Batch.HasValue())
-			require.False(t, c.RetryConfig.Enabled)
-		}},
+		"": {cfg: createDefaultConfig().(*Config)},
+		"all": {cfg: with(func(c *Config) {
+			c.Storage = component.MustNewIDWithName("llm_storage", "long")
+			c.IncludeText, c.MaxTextBytes, c.TimeoutConfig.Timeout = true, 500, 5*time.Second
+			c.QueueConfig.Get().WaitForResult = false
+			c.QueueConfig.Get().Batch = configoptional.None[exporterhelper.BatchConfig]()
+			c.RetryConfig.Enabled = false
+		})},
 		"no_storage":      {err: "storage"},
 		"no_text_bytes":   {err: "max_text_bytes must be between 1 and 1048576, got 0"},
 		"many_text_bytes": {err: "max_text_bytes must be between 1 and 1048576, got 100000000"},
@@ -52,8 +53,9 @@ func TestLoadConfig(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			want.check(t, cfg.(*Config))
+			require.Equal(t, want.cfg, cfg)
 		})
 	}
+	require.True(t, createDefaultConfig().(*Config).QueueConfig.Get().WaitForResult, "success means stored")
 	require.ErrorContains(t, (&Config{MaxTextBytes: 1}).Validate(), "storage must name a storage extension")
 }

@@ -28,11 +28,17 @@ func TestConformance(t *testing.T) {
 		"one reader, frequent retention":    func(c *Config) { c.Readers, c.SyncInterval = 1, time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) store.Backend { return openFor(t, t.TempDir(), change) })
+			storetest.Run(t, func(t *testing.T) store.Backend {
+				t.Helper()
+				return openFor(t, t.TempDir(), change)
+			})
 		})
 	}
 }
 
 func TestDurable(t *testing.T) {
-	storetest.RunDurable(t, func(t *testing.T, dir string) store.Backend { return openFor(t, dir, nil) })
+	storetest.RunDurable(t, func(t *testing.T, dir string) store.Backend {
+		t.Helper()
+		return openFor(t, dir, nil)
+	})
 }
