@@ -389,6 +389,39 @@ func TestOnlyWhatWasNotWrittenIsTriedAgain(t *testing.T) {
 	assert.EqualValues(t, 10, sum(t, tel, "sentinel_influxdb_points_dropped_total", "", ""))
 }
 
+func TestALineThatWaitsIsTriedAgainWithTheRequestThatFailed(t *testing.T) {
+	// The second payload of anomalies begins with span 1 and fails while the
+	// call of span 0 still waits for its own request.
+	f := newFake(t, answer(204, ""), answer(503, ""))
+	cfg := f.config(APIV1)
+	cfg.PayloadMaxLines = 5
+	e, _ := started(t, cfg)
+	td := calls(3, func(i int, span ptrace.Span) {
+		var found []anomaly.Anomaly
+		for k := range 4 {
+			found = append(found, finding(10*i+k))
+		}
+		anomaly.MarkSpan(span, found)
+	})
+	again := td
+	err := e.push(t.Context(), td)
+	require.Error(t, err)
+	var failed consumererror.Traces
+	if errors.As(err, &failed) {
+		again = failed.Data()
+	}
+	require.NoError(t, e.push(t.Context(), again))
+	byName := map[string]map[string]bool{"telemetry": {}, "anomaly": {}}
+	for _, r := range f.requests("/write") {
+		for _, l := range r.lines {
+			name, _, _ := strings.Cut(l, ",")
+			byName[name][l] = true
+		}
+	}
+	assert.Len(t, byName["telemetry"], 3)
+	assert.Len(t, byName["anomaly"], 12)
+}
+
 func TestARetryOverwritesWhatItWroteBefore(t *testing.T) {
 	// The server kept the points, but the answer was lost.
 	f := newFake(t, reset)
@@ -449,6 +482,7 @@ func TestTheConfigurationIsNotChanged(t *testing.T) {
 	newConfig := func() *Config {
 		cfg := f.config(APIV1)
 		cfg.ClientConfig.Headers = configopaque.MapList{{Name: "X-Team", Value: "llm"}}
+		cfg.ClientConfig.CompressionParams.Level = 0 // which the HTTP client would fill in
 		cfg.V1.Username, cfg.V1.Password = "u", "p"
 		return cfg
 	}

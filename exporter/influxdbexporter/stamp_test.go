@@ -52,6 +52,23 @@ func TestAPointKeepsItsTimeWhenItIsSentAgain(t *testing.T) {
 	}
 }
 
+func TestAPointIsRememberedForAGeneration(t *testing.T) {
+	s := newStamper()
+	first := stampAll(t, s, 1, at.UnixNano(), 500)
+	for round := range 3 {
+		for i := range stamperPoints - 1000 {
+			n := i + round*stamperPoints
+			s.stamp(2, at.UnixNano()+int64(n)*slots, id(n))
+		}
+		for ts, i := range first {
+			again, ok := s.stamp(1, at.UnixNano(), id(i))
+			require.True(t, ok)
+			require.Equal(t, ts, again)
+		}
+	}
+	assert.NotZero(t, s.mu.previous.points, "generations have changed")
+}
+
 func TestTheTimeFollowsFromTheID(t *testing.T) {
 	// A fresh process: no memory, the same result.
 	for i := range 100 {
