@@ -136,22 +136,12 @@ func (m *Model) Learn(s *State, _ int64, x float64) {
 		return
 	}
 	if int(s.win.n) < m.cfg.MinSamples {
-		m.push(s, y, false, m.early(s))
+		m.push(s, y, false, bounds{})
 		return
 	}
 	r := m.refer(s)
 	b := r.bounds()
 	m.push(s, y, y < b.lo || y > b.hi, b)
-}
-
-// early returns the bounds of learning before values are judged: the first
-// eight are taken as they are, then outliers are winsorised.
-func (m *Model) early(s *State) bounds {
-	if s.win.n < 8 {
-		return bounds{}
-	}
-	r := m.refer(s)
-	return r.bounds()
 }
 
 // Observe judges x, seen at event time at (unix ns), and learns from it.
@@ -162,7 +152,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		return v
 	}
 	if int(s.win.n) < m.cfg.MinSamples {
-		m.push(s, y, false, m.early(s))
+		m.push(s, y, false, bounds{})
 		v.Samples = s.samples
 		return v
 	}

@@ -231,3 +231,20 @@ func TestModelIsSafeForConcurrentUse(t *testing.T) {
 		require.Equal(t, results[0], r)
 	}
 }
+
+func TestSlowFirstRequestDoesNotBlindTheSeries(t *testing.T) {
+	for _, position := range []int{0, 5, 15} {
+		f := newFeed(t, latency())
+		normal := lognormal(1, 500, .2)
+		for i := range 40 {
+			if i == position {
+				f.add(60_000)
+				continue
+			}
+			f.add(normal())
+		}
+		require.InDelta(t, math.Log(500), f.s.mean, .15)
+		require.InDelta(t, .2, math.Sqrt(f.s.variance), .1)
+		require.True(t, f.add(5000).Alarm, "position %d", position)
+	}
+}

@@ -75,7 +75,10 @@ func (m *Model) Reset(s *State) {
 // push appends y to the lag and hands what falls out to the baseline.
 func (m *Model) push(s *State, y float64, suspect bool, b bounds) {
 	if int(s.win.n) < m.cfg.MinSamples {
-		m.learn(s, y, b)
+		m.learn(s, y, bounds{})
+		if int(s.win.n) == m.cfg.MinSamples {
+			m.settle(s)
+		}
 		return
 	}
 	i := s.lagHead
@@ -125,7 +128,25 @@ func (m *Model) learn(s *State, y float64, b bounds) {
 	}
 	s.win.push(float32(y), m.cfg.Window)
 	s.samples++
+	m.learnLong(s, y)
+}
 
+// settle winsorises the first values, which were learned as they came: a slow
+// first request must not blind the series for a window.
+func (m *Model) settle(s *State) {
+	r := m.refer(s)
+	bound := winsorWindow * max(r.mad*madToSigma, r.floor)
+	ring, _ := s.win.slices(m.cfg.Window)
+	s.mean, s.variance, s.rho, s.prev, s.longN = 0, 0, 0, 0, 0
+	for i := range ring[:s.win.n] {
+		ring[i] = float32(min(max(float64(ring[i]), r.med-bound), r.med+bound))
+		m.learnLong(s, float64(ring[i]))
+	}
+	s.win.resum(m.cfg.Window)
+}
+
+// learnLong adds y to the long baseline.
+func (m *Model) learnLong(s *State, y float64) {
 	s.longN = min(s.longN+1, longSamples)
 	d, n := y-s.mean, float64(s.longN)
 	s.mean += d / n
