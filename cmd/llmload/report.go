@@ -10,6 +10,9 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
 )
 
+// maxListed bounds the list of false alarms.
+const maxListed = 20
+
 // writeReport prints what the demo found.
 func writeReport(w io.Writer, r *llmtraffic.Report, c *llmtraffic.Counts, series int) error {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
@@ -60,5 +63,15 @@ false alarms on touched series, outside incidents  %d
 alerts about false alarms                %d
 alerts with a bad signature              %d
 `, c.Calls, r.CleanAnomalies, r.CleanAlerts, untouched, r.Untouched, len(r.FalseAlarms)-r.Untouched, r.FalseAlerts, r.BadSignatures)
-	return err
+	if err != nil || len(r.FalseAlarms) == 0 {
+		return err
+	}
+	tw = tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "\nFALSE ALARM\tSERIES\tTYPE\tSEVERITY\tMETHOD\tMETRIC\tVALUE\tEXPECTED\tLIMIT\tEVENT")
+	for i := range r.FalseAlarms[:min(len(r.FalseAlarms), maxListed)] {
+		a := &r.FalseAlarms[i]
+		fmt.Fprintf(tw, "%s\t%s / %s\t%s\t%s\t%s\t%s\t%.6g\t%.6g\t%.6g\t%s\n", a.Time.Format(time.TimeOnly), a.Service, a.Model, a.Type, a.Severity, a.Method,
+			a.Details.Metric, a.Details.Value, a.Details.Baseline, a.Details.Threshold, a.Context.EventID)
+	}
+	return tw.Flush()
 }
