@@ -14,6 +14,7 @@ type entry[V any] struct {
 	key        Key
 	hash       uint64
 	last       int64 // event time of the latest item, unix ns
+	moved      int64 // last when the entry was moved to the front of the list
 	prev, next int32 // LRU list: prev is more recent
 	parent     bool
 	value      V
@@ -24,6 +25,10 @@ type shard[V any] struct {
 	mu    sync.Mutex
 	opts  *Options[V]
 	count *counters
+
+	// slack is the event time that an entry stays where it is in the LRU list:
+	// moving it at each item would cost more memory accesses than the look-up.
+	slack int64
 
 	limit   int // entries at most
 	common  int // entries that ordinary series may use; the rest is for parents
@@ -42,6 +47,7 @@ type shard[V any] struct {
 func (s *shard[V]) init(limit int, o *Options[V], c *counters) {
 	s.opts, s.count = o, c
 	s.limit = limit
+	s.slack = int64(max(0, o.LiveFor)) / 64
 	s.common = limit - max(limit/16, min(1, limit-1))
 	s.free, s.newest, s.oldest = none, none, none
 }
@@ -61,7 +67,10 @@ func (s *shard[V]) get(h uint64, k *Key, now int64, parent bool) (e *entry[V], c
 		}
 		if e := s.at(slot); e.key == *k {
 			e.last = max(e.last, now)
-			s.touch(slot)
+			if e.last-e.moved >= s.slack {
+				e.moved = e.last
+				s.touch(slot)
+			}
 			return e, false
 		}
 	}
@@ -71,7 +80,7 @@ func (s *shard[V]) get(h uint64, k *Key, now int64, parent bool) (e *entry[V], c
 	slot := s.take()
 	e = s.at(slot)
 	e.key = k.clone()
-	e.hash, e.last, e.parent = h, now, parent
+	e.hash, e.last, e.moved, e.parent = h, now, now, parent
 	if s.opts.Init != nil {
 		s.opts.Init(&e.value)
 	}

@@ -52,6 +52,7 @@ type Options[V any] struct {
 	// LiveFor is the event time after its last item during which a series is
 	// live: it is not evicted in favour of a new ordinary series. Default
 	// 10 min; negative: never live, the least recently used series is evicted.
+	// The order of use is kept to within LiveFor/64.
 	LiveFor time.Duration
 	// Init prepares the zeroed value of a new series. May be nil.
 	Init func(v *V)
@@ -217,8 +218,8 @@ func (t *Table[V]) Sweep(now int64, budget int) int {
 
 // Range calls f for every series, with the event time of its latest item,
 // until f returns false. Within a shard the least recently used series come
-// first, so that feeding them to Acquire in this order restores the order of
-// eviction. One shard is locked at a time: f sees each series in a consistent
+// first (to within LiveFor/64), so that feeding them to Acquire in this order
+// restores the order of eviction. One shard is locked at a time: f sees each series in a consistent
 // state, but not all at one instant. f must not keep v, block or call the
 // table.
 func (t *Table[V]) Range(f func(k Key, last int64, v *V) bool) {

@@ -175,9 +175,9 @@ func TestItemsOutOfOrderDoNotAgeASeries(t *testing.T) {
 func TestRangeRestoresOrderOfEviction(t *testing.T) {
 	table := newTable(t, Options[int]{MaxSeries: 40, Shards: 1})
 	for i := range 20 {
-		visit(table, key(i), int64(i))
+		visit(table, key(i), int64(i)*minute)
 	}
-	visit(table, key(0), 100)
+	visit(table, key(0), 100*minute)
 	again := newTable(t, Options[int]{MaxSeries: 40, Shards: 1})
 	var order []Key
 	table.Range(func(k Key, last int64, v *int) bool {
