@@ -144,3 +144,31 @@ func TestNormalTrafficAllocatesNothingPerSpan(t *testing.T) {
 	plain := measure(plainSpans(1000))
 	require.Zero(t, plain, "other spans cost no allocation at all")
 }
+
+// BenchmarkSnapshot saves and loads 1000 series whose windows are full.
+func BenchmarkSnapshot(b *testing.B) {
+	const n = 1000
+	mem := newMemStorage()
+	r := newRigOn(b, testHost{storageID: mem}, withStorage(nil))
+	for range 3 {
+		steadySeries(b, r, n)
+	}
+	b.Run("save", func(b *testing.B) {
+		for b.Loop() {
+			require.NoError(b, r.eng.snapshots.save(context.Background()))
+		}
+		size := 0
+		for _, v := range mem.data {
+			size += len(v)
+		}
+		b.ReportMetric(float64(size)/n, "B/series")
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/series")
+	})
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			r.eng.snapshots.load(context.Background())
+		}
+		require.Equal(b, n, r.eng.table.Len())
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/series")
+	})
+}

@@ -20,6 +20,10 @@ import (
 // lock of a shard for well under a microsecond.
 const sweepBudget = 10_000
 
+// maxSnapshotDuty is the inverse of the share of time that may be spent on
+// snapshots.
+const maxSnapshotDuty = 10
+
 // engine is the detection of one component id. It is safe for concurrent use.
 //
 // State that changes with the data sits in the table, under the lock of a
@@ -143,20 +147,21 @@ func (e *engine) shutdown(ctx context.Context) error {
 func (e *engine) maintain(ctx context.Context) {
 	sweep := time.NewTicker(max(minIdleTimeout, min(time.Minute, e.cfg.IdleTimeout/8)))
 	defer sweep.Stop()
-	var snapshot <-chan time.Time
-	if e.snapshots != nil {
-		t := time.NewTicker(e.cfg.SnapshotInterval)
-		defer t.Stop()
-		snapshot = t.C
-	}
+	snapshot := time.NewTimer(e.cfg.SnapshotInterval)
+	defer snapshot.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
 			e.table.Sweep(e.now().UnixNano(), sweepBudget)
-		case <-snapshot:
-			_ = e.snapshots.save(ctx) // reported by save
+		case <-snapshot.C:
+			begin := time.Now()
+			if e.snapshots != nil {
+				_ = e.snapshots.save(ctx) // reported by save
+			}
+			// A storage that is slow, or a very large state, gets pauses.
+			snapshot.Reset(max(e.cfg.SnapshotInterval, maxSnapshotDuty*time.Since(begin)))
 		}
 	}
 }

@@ -183,6 +183,9 @@ func (s *snapshots) save(ctx context.Context) error {
 		h.metrics = append(h.metrics, headMetric{name: e.judges[i].metric.name, fingerprint: e.judges[i].model.Fingerprint()})
 	}
 	h, err := saveSnapshot(ctx, s.client, h, s.fill)
+	if errors.Is(err, context.Canceled) {
+		return err // shutdown goes on with a snapshot of its own
+	}
 	if err != nil {
 		err = fmt.Errorf("save the baselines: %w", err)
 		e.tel.builder.SnapshotFailuresTotal.Add(ctx, 1, metric.WithAttributeSet(e.tel.save))
