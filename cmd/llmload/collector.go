@@ -33,7 +33,7 @@ func freeAddresses() (addresses, error) {
 			return addresses{}, fmt.Errorf("find a free port: %w", err)
 		}
 		// All stay open until the last is found, so that none is found twice.
-		defer l.Close()
+		defer func() { _ = l.Close() }()
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	at := func(p int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p)) }
@@ -77,7 +77,7 @@ func startCollector(binary string, configs, env []string, dir string) (*collecto
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.Command(binary, args...) //nolint:gosec // the user names the collector
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -54,24 +54,24 @@ const (
 // fakeMain is the child process; it returns its exit code.
 func fakeMain(mode string) int {
 	if mode == "dies" {
-		fmt.Fprintln(os.Stderr, "the fake collector dies")
+		_, _ = fmt.Fprintln(os.Stderr, "the fake collector dies")
 		return 3
 	}
 	c := &fakeCollector{mode: mode, series: map[string]*fakeSeries{}}
 	gl, err := net.Listen("tcp", os.Getenv("SENTINEL_OTLP_GRPC_ENDPOINT"))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	hl, err := net.Listen("tcp", os.Getenv("SENTINEL_QUERY_ENDPOINT"))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	gs := grpc.NewServer()
 	ptraceotlp.RegisterGRPCServer(gs, c)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{}`) })
+	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, `{}`) })
 	mux.HandleFunc("GET /api/v1/anomalies", c.list)
 	hs := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
 	go func() { _ = gs.Serve(gl) }()
@@ -181,7 +181,7 @@ func (c *fakeCollector) report(service, model, metric string, at time.Time) {
 		return
 	}
 	if err := notify(os.Getenv("WEBHOOK_URL"), os.Getenv("WEBHOOK_SECRET"), a); err != nil {
-		fmt.Fprintln(os.Stderr, "notify:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "notify:", err)
 	}
 }
 
@@ -197,7 +197,7 @@ func notify(url, secret string, a anomaly.Anomaly) error {
 	}
 	id, ts := "msg_"+a.ID.String(), strconv.FormatInt(time.Now().Unix(), 10)
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.%s", id, ts, body)
+	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, ts, body)
 	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err

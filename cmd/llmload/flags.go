@@ -15,7 +15,7 @@ func newFlags(name, text string, out io.Writer) *flag.FlagSet {
 	fs := flag.NewFlagSet("llmload "+name, flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprintf(out, "%s\n\nFlags:\n", strings.TrimSpace(text))
+		_, _ = fmt.Fprintf(out, "%s\n\nFlags:\n", strings.TrimSpace(text))
 		fs.PrintDefaults()
 	}
 	return fs

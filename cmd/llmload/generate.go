@@ -85,7 +85,7 @@ func (g *generateFlags) options(end time.Time) (llmtraffic.Options, error) {
 // readIncidents takes a list of kinds, or the name of a file.
 func readIncidents(text string, o *llmtraffic.Options) ([]llmtraffic.Incident, error) {
 	if f, err := os.Open(text); err == nil { //nolint:gosec // the user names the file
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		return llmtraffic.ReadIncidents(f, text, o.Start)
 	}
 	kinds, err := llmtraffic.ParseKinds(text)
@@ -97,9 +97,9 @@ func readIncidents(text string, o *llmtraffic.Options) ([]llmtraffic.Incident, e
 
 func kindsHelp() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n  %-17s %-7s %-7s %s\n", "kind", "factor", "length", "effect")
+	_, _ = fmt.Fprintf(&b, "\n  %-17s %-7s %-7s %s\n", "kind", "factor", "length", "effect")
 	for _, k := range llmtraffic.Kinds() {
-		fmt.Fprintf(&b, "  %-17s %-7g %-7s %s\n", k.Kind, k.Factor, shortDuration(k.Length), k.Effect)
+		_, _ = fmt.Fprintf(&b, "  %-17s %-7g %-7s %s\n", k.Kind, k.Factor, shortDuration(k.Length), k.Effect)
 	}
 	return b.String()
 }

@@ -36,40 +36,41 @@ type command func(ctx context.Context, args []string, stdout, stderr io.Writer) 
 var commands = map[string]command{"generate": generate, "replay": replay, "demo": demo, "fit": fit}
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	// Nearly all garbage is short-lived request data: a larger heap is cheaper
 	// than collecting often.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal kills: the handler is gone after the first.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
+		_, _ = fmt.Fprint(stderr, usage)
 		return 2
 	}
 	if args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
-		fmt.Fprint(stdout, usage)
+		_, _ = fmt.Fprint(stdout, usage)
 		return 0
 	}
 	cmd, ok := commands[args[0]]
 	if !ok {
-		fmt.Fprintf(stderr, "llmload: unknown command %q\n\n%s", args[0], usage)
+		_, _ = fmt.Fprintf(stderr, "llmload: unknown command %q\n\n%s", args[0], usage)
 		return 2
 	}
 	switch err := cmd(ctx, args[1:], stdout, stderr); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(stderr, "llmload:", err)
+		_, _ = fmt.Fprintln(stderr, "llmload:", err)
 		return 2
 	default:
-		fmt.Fprintln(stderr, "llmload:", err)
+		_, _ = fmt.Fprintln(stderr, "llmload:", err)
 		return 1
 	}
 }

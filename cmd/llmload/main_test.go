@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func llmload(t *testing.T, ctx context.Context, args ...string) (code int, stdout, stderr string) {
+func llmload(ctx context.Context, t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	code = run(ctx, args, &out, &errOut)
@@ -69,7 +69,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"fit", "--data", "does-not-exist"}, 1, "SENTINEL_DATA"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
-			code, out, errOut := llmload(t, t.Context(), c.args...)
+			code, out, errOut := llmload(t.Context(), t, c.args...)
 			assert.Equal(t, c.code, code)
 			assert.Contains(t, out+errOut, c.want)
 		})
@@ -85,7 +85,7 @@ func TestGenerate(t *testing.T) {
 				endpoint = r.HTTP
 			}
 			truth, summary := filepath.Join(t.TempDir(), "truth"), filepath.Join(t.TempDir(), "summary")
-			code, out, errOut := llmload(t, t.Context(), "generate", "--endpoint", endpoint, "--protocol", protocol, "--rate", "3", "--duration", "1h",
+			code, out, errOut := llmload(t.Context(), t, "generate", "--endpoint", endpoint, "--protocol", protocol, "--rate", "3", "--duration", "1h",
 				"--incidents", "all", "--truth", truth, "--summary-json", summary, "--concurrency", "3", "--header", "x-tenant=acme")
 			require.Zero(t, code, errOut)
 			assert.Contains(t, out, "latency_spike")
@@ -102,7 +102,7 @@ func TestGenerate(t *testing.T) {
 
 			f, err := os.Open(truth)
 			require.NoError(t, err)
-			defer f.Close()
+			defer func() { _ = f.Close() }()
 			lines, err := llmtraffic.ReadLines[llmtraffic.TruthLine](f, truth)
 			require.NoError(t, err)
 			assert.Len(t, lines, len(llmtraffic.Kinds()))
@@ -121,7 +121,7 @@ func TestGenerateWithIncidentFile(t *testing.T) {
 	r := otlptest.New(t, nil)
 	file := filepath.Join(t.TempDir(), "incidents")
 	require.NoError(t, os.WriteFile(file, []byte(`{"kind":"cost_surge","service":"chat-api","model":"gpt-4o","at":"5m","length":"2m"}`), 0o600))
-	code, out, errOut := llmload(t, t.Context(), "generate", "--endpoint", r.GRPC, "--duration", "10m", "--incidents", file, "--start", "2026-01-02T03:04:05Z")
+	code, out, errOut := llmload(t.Context(), t, "generate", "--endpoint", r.GRPC, "--duration", "10m", "--incidents", file, "--start", "2026-01-02T03:04:05Z")
 	require.Zero(t, code, errOut)
 	assert.Contains(t, out, "2026-01-02T03:04:05Z .. 2026-01-02T03:14:05Z")
 	assert.Contains(t, out, "03:09:05")
@@ -134,7 +134,7 @@ func TestGenerateFailsWhenSpansAreLost(t *testing.T) {
 		}
 		return otlptest.Answer{}
 	})
-	code, out, errOut := llmload(t, t.Context(), "generate", "--endpoint", r.GRPC, "--duration", "5m")
+	code, out, errOut := llmload(t.Context(), t, "generate", "--endpoint", r.GRPC, "--duration", "5m")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, errOut, "100 of")
 	assert.Contains(t, out, "failed 100")
@@ -142,7 +142,7 @@ func TestGenerateFailsWhenSpansAreLost(t *testing.T) {
 }
 
 func TestGenerateWithoutCollector(t *testing.T) {
-	code, _, errOut := llmload(t, t.Context(), "generate", "--endpoint", "127.0.0.1:1", "--retries", "-1", "--timeout", "1s")
+	code, _, errOut := llmload(t.Context(), t, "generate", "--endpoint", "127.0.0.1:1", "--retries", "-1", "--timeout", "1s")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, errOut, "3 requests in a row failed")
 }
@@ -155,7 +155,7 @@ func TestInterruptGivesASummary(t *testing.T) {
 		}
 		return otlptest.Answer{}
 	})
-	code, out, errOut := llmload(t, ctx, "generate", "--endpoint", r.GRPC, "--duration", "2h")
+	code, out, errOut := llmload(ctx, t, "generate", "--endpoint", r.GRPC, "--duration", "2h")
 	assert.Zero(t, code, errOut)
 	assert.Regexp(t, `interrupted +yes`, out)
 }
@@ -165,7 +165,7 @@ func TestReplay(t *testing.T) {
 	trace := filepath.Join(t.TempDir(), "a.csv")
 	require.NoError(t, os.WriteFile(trace, []byte("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-02 03:04:05.5,100,20\n2026-01-02 03:05:05.5,7,3\n"), 0o600))
 	truth := filepath.Join(t.TempDir(), "truth")
-	code, out, errOut := llmload(t, t.Context(), "replay", "--endpoint", r.GRPC, "--start", "original", "--truth", truth, trace)
+	code, out, errOut := llmload(t.Context(), t, "replay", "--endpoint", r.GRPC, "--start", "original", "--truth", truth, trace)
 	require.Zero(t, code, errOut)
 	assert.Regexp(t, `calls +2`, out)
 	var starts []string
@@ -178,17 +178,17 @@ func TestReplay(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, strings.Count(string(lines), "\n"))
 
-	code, _, errOut = llmload(t, t.Context(), "replay", "--endpoint", r.GRPC, "--start", "2020-01-01T00:00:00Z", trace)
+	code, _, errOut = llmload(t.Context(), t, "replay", "--endpoint", r.GRPC, "--start", "2020-01-01T00:00:00Z", trace)
 	require.Zero(t, code, errOut)
-	code, _, errOut = llmload(t, t.Context(), "replay", "--endpoint", r.GRPC, trace)
+	code, _, errOut = llmload(t.Context(), t, "replay", "--endpoint", r.GRPC, trace)
 	require.Zero(t, code, errOut)
-	code, _, errOut = llmload(t, t.Context(), "replay", "--start", "soon", trace)
+	code, _, errOut = llmload(t.Context(), t, "replay", "--start", "soon", trace)
 	assert.Equal(t, 2, code)
 	assert.Contains(t, errOut, "start must be")
 
 	relative := filepath.Join(t.TempDir(), "m.jsonl")
 	require.NoError(t, os.WriteFile(relative, []byte(`{"timestamp": 0, "input_length": 700, "output_length": 50}`), 0o600))
-	code, _, errOut = llmload(t, t.Context(), "replay", "--start", "original", relative)
+	code, _, errOut = llmload(t.Context(), t, "replay", "--start", "original", relative)
 	assert.Equal(t, 2, code)
 	assert.Contains(t, errOut, "no dates")
 }
@@ -203,11 +203,11 @@ func TestFitPrintsTheCheckedInTable(t *testing.T) {
 	}
 	want, err := os.ReadFile("../../internal/llmtraffic/params_gen.go")
 	require.NoError(t, err)
-	code, out, errOut := llmload(t, t.Context(), "fit", "--data", dir)
+	code, out, errOut := llmload(t.Context(), t, "fit", "--data", dir)
 	require.Zero(t, code, errOut)
 	assert.Equal(t, string(want), out)
 	file := filepath.Join(t.TempDir(), "p.go")
-	code, _, _ = llmload(t, t.Context(), "fit", "--data", dir, "--out", file)
+	code, _, _ = llmload(t.Context(), t, "fit", "--data", dir, "--out", file)
 	require.Zero(t, code)
 	got, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -73,7 +73,7 @@ func load(p *llmtraffic.Replay, name string, o llmtraffic.ReplayOptions) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return p.Load(f, name, o)
 }
 

@@ -14,14 +14,14 @@ import (
 const maxListed = 20
 
 // writeReport prints what the demo found.
-func writeReport(w io.Writer, r *llmtraffic.Report, c *llmtraffic.Counts, series int) error {
+func writeReport(w io.Writer, r *llmtraffic.Report, c *llmtraffic.Counts, series int, start time.Time) error {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "INCIDENT\tSERIES\tFOUND\tAFTER\tCALLS\tTYPE\tSEVERITY\tMETHODS\tALERT\tSIGNATURE")
+	_, _ = fmt.Fprintln(tw, "INCIDENT\tSERIES\tFOUND\tAFTER\tCALLS\tTYPE\tSEVERITY\tMETHODS\tALERT\tSIGNATURE")
 	for i := range r.Detections {
 		d := &r.Detections[i]
-		fmt.Fprintf(tw, "%s x%g\t%s / %s\t", d.Truth.Kind, d.Truth.Factor, d.Truth.Service, d.Truth.Model)
+		_, _ = fmt.Fprintf(tw, "%s x%g\t%s / %s\t", d.Truth.Kind, d.Truth.Factor, d.Truth.Service, d.Truth.Model)
 		if d.Anomaly == nil {
-			fmt.Fprint(tw, "MISSED\t-\t-\t-\t-\t-\t")
+			_, _ = fmt.Fprint(tw, "MISSED\t-\t-\t-\t-\t-\t")
 		} else {
 			a := d.Anomaly
 			methods := make([]string, len(a.Details.Methods))
@@ -31,15 +31,15 @@ func writeReport(w io.Writer, r *llmtraffic.Report, c *llmtraffic.Counts, series
 			if len(methods) == 0 {
 				methods = []string{string(a.Method)}
 			}
-			fmt.Fprintf(tw, "yes\t%s\t%d\t%s\t%s\t%s\t", d.Delay.Round(time.Second), d.DelayCalls, a.Type, a.Severity, strings.Join(methods, ","))
+			_, _ = fmt.Fprintf(tw, "yes\t%s\t%d\t%s\t%s\t%s\t", d.Delay.Round(time.Second), d.DelayCalls, a.Type, a.Severity, strings.Join(methods, ","))
 		}
 		switch {
 		case d.Alert == nil:
-			fmt.Fprintln(tw, "none\t-")
+			_, _ = fmt.Fprintln(tw, "none\t-")
 		case d.Alert.SignatureError != nil:
-			fmt.Fprintf(tw, "%s\tBAD: %s\n", d.Alert.ID, d.Alert.SignatureError)
+			_, _ = fmt.Fprintf(tw, "%s\tBAD: %s\n", d.Alert.ID, d.Alert.SignatureError)
 		default:
-			fmt.Fprintf(tw, "%s\tverified\n", d.Alert.ID)
+			_, _ = fmt.Fprintf(tw, "%s\tverified\n", d.Alert.ID)
 		}
 	}
 	if err := tw.Flush(); err != nil {
@@ -57,20 +57,21 @@ func writeReport(w io.Writer, r *llmtraffic.Report, c *llmtraffic.Counts, series
 	_, err := fmt.Fprintf(w, `
 calls sent                               %d
 anomalies on the clean part              %d
-alerts on the clean part                 %d
+alerts on the clean part                 %d (%.1f per 1000 hours of a series)
 false alarms on %d untouched series       %d
 false alarms on touched series, outside incidents  %d
 alerts about false alarms                %d
 alerts with a bad signature              %d
-`, c.Calls, r.CleanAnomalies, r.CleanAlerts, untouched, r.Untouched, len(r.FalseAlarms)-r.Untouched, r.FalseAlerts, r.BadSignatures)
+`, c.Calls, r.CleanAnomalies, r.CleanAlerts,
+		1000*float64(r.CleanAlerts)/max(float64(series)*r.CleanEnd.Sub(start).Hours(), 1e-9), untouched, r.Untouched, len(r.FalseAlarms)-r.Untouched, r.FalseAlerts, r.BadSignatures)
 	if err != nil || len(r.FalseAlarms) == 0 {
 		return err
 	}
 	tw = tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "\nFALSE ALARM\tSERIES\tTYPE\tSEVERITY\tMETHOD\tMETRIC\tVALUE\tEXPECTED\tLIMIT\tEVENT")
+	_, _ = fmt.Fprintln(tw, "\nFALSE ALARM\tSERIES\tTYPE\tSEVERITY\tMETHOD\tMETRIC\tVALUE\tEXPECTED\tLIMIT\tEVENT")
 	for i := range r.FalseAlarms[:min(len(r.FalseAlarms), maxListed)] {
 		a := &r.FalseAlarms[i]
-		fmt.Fprintf(tw, "%s\t%s / %s\t%s\t%s\t%s\t%s\t%.6g\t%.6g\t%.6g\t%s\n", a.Time.Format(time.TimeOnly), a.Service, a.Model, a.Type, a.Severity, a.Method,
+		_, _ = fmt.Fprintf(tw, "%s\t%s / %s\t%s\t%s\t%s\t%s\t%.6g\t%.6g\t%.6g\t%s\n", a.Time.Format(time.TimeOnly), a.Service, a.Model, a.Type, a.Severity, a.Method,
 			a.Details.Metric, a.Details.Value, a.Details.Baseline, a.Details.Threshold, a.Context.EventID)
 	}
 	return tw.Flush()

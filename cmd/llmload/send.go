@@ -31,7 +31,7 @@ func send(ctx context.Context, t *target, j job, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	defer sender.Close()
+	defer func() { _ = sender.Close() }()
 	stats := &llmtraffic.Stats{}
 	stop := progress(stderr, stats, j.start, j.end)
 	begin := time.Now()
@@ -83,7 +83,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 // a line every five seconds elsewhere. The function that it returns ends it.
 func progress(w io.Writer, stats *llmtraffic.Stats, start, end time.Time) func() {
 	interval, tty := 5*time.Second, false
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor fits
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		interval, tty = 200*time.Millisecond, true
 	}
 	done := make(chan struct{})
@@ -98,7 +98,7 @@ func progress(w io.Writer, stats *llmtraffic.Stats, start, end time.Time) func()
 			select {
 			case <-done:
 				if tty {
-					fmt.Fprint(w, "\r\033[K")
+					_, _ = fmt.Fprint(w, "\r\033[K")
 				}
 				return
 			case <-tick.C:
@@ -108,9 +108,9 @@ func progress(w io.Writer, stats *llmtraffic.Stats, start, end time.Time) func()
 				c.EventTime.Format(time.DateTime), c.Accepted, float64(c.Accepted-last)/interval.Seconds(), c.Failed, c.Rejected, c.Retries)
 			last = c.Accepted
 			if tty {
-				fmt.Fprint(w, "\r\033[K"+line)
+				_, _ = fmt.Fprint(w, "\r\033[K"+line)
 			} else {
-				fmt.Fprintln(w, line)
+				_, _ = fmt.Fprintln(w, line)
 			}
 		}
 	}()

@@ -44,8 +44,10 @@ func TestAPIClientFollowsTheCursor(t *testing.T) {
 
 func TestAPIClientReportsErrors(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"status": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"code":"query_failed"}`, 500) },
-		"body":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("nonsense")) },
+		"status": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"code":"query_failed"}`, http.StatusInternalServerError)
+		},
+		"body": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("nonsense")) },
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"data":[],"metadata":{"next_cursor":"x"}}`))
 		},

@@ -70,7 +70,7 @@ func BuildEncoded(n, spansPerRequest int, o BuildOptions) ([][]byte, error) {
 }
 
 func plainRequests(n, size int, o Options) []ptrace.Traces {
-	rng := rand.New(rand.NewPCG(o.Seed, 2)) //nolint:gosec // reproducible traffic, not secrets
+	rng := rand.New(rand.NewPCG(o.Seed, 2))
 	svc := &Service{Name: "web-shop", Environment: "production", Region: "eu-west-1", Version: "5.0.0"}
 	at := o.Start.UnixNano()
 	out := make([]ptrace.Traces, n)
@@ -101,8 +101,8 @@ func plainSpan(s ptrace.Span, rng *rand.Rand, at int64) {
 	s.SetKind(ptrace.SpanKindClient)
 	s.SetName("GET")
 	took := int64(rng.ExpFloat64() * 20e6)
-	s.SetStartTimestamp(pcommon.Timestamp(at - took)) //nolint:gosec // event times lie after 1970
-	s.SetEndTimestamp(pcommon.Timestamp(at))          //nolint:gosec // as above
+	s.SetStartTimestamp(pcommon.Timestamp(at - took))
+	s.SetEndTimestamp(pcommon.Timestamp(at))
 	a := s.Attributes()
 	a.EnsureCapacity(20)
 	a.PutStr("http.request.method", "GET")

@@ -92,8 +92,8 @@ func (b *Batch) Add(c *Call) {
 	s.SetParentSpanID(c.Parent)
 	s.SetKind(ptrace.SpanKindClient)
 	s.SetName("chat " + c.Model.Name)
-	s.SetStartTimestamp(pcommon.Timestamp(c.Start)) //nolint:gosec // event times lie after 1970
-	s.SetEndTimestamp(pcommon.Timestamp(c.End))     //nolint:gosec // as above
+	s.SetStartTimestamp(pcommon.Timestamp(c.Start))
+	s.SetEndTimestamp(pcommon.Timestamp(c.End))
 	a := s.Attributes()
 	a.EnsureCapacity(24)
 	a.PutStr("gen_ai.operation.name", "chat")
@@ -161,8 +161,8 @@ func (b *Batch) addParent(spans ptrace.SpanSlice, c *Call) {
 	p.SetSpanID(c.Parent)
 	p.SetKind(ptrace.SpanKindServer)
 	p.SetName("POST /v1/answer")
-	p.SetStartTimestamp(pcommon.Timestamp(c.Start - 2_000_000)) //nolint:gosec // event times lie after 1970
-	p.SetEndTimestamp(pcommon.Timestamp(c.Time() + 1_000_000))  //nolint:gosec // as above
+	p.SetStartTimestamp(pcommon.Timestamp(c.Start - 2_000_000))
+	p.SetEndTimestamp(pcommon.Timestamp(c.Time() + 1_000_000))
 	a := p.Attributes()
 	a.EnsureCapacity(6)
 	a.PutStr("http.request.method", "POST")

@@ -64,11 +64,11 @@ func fitMooncake(dir string, f *Fitted) error {
 // readRows returns input tokens, output tokens and start times (seconds since
 // the first row) of a trace.
 func readRows(path string, format Format) (in, out, at []float64, err error) {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the user names the data folder
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("open trace: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	var first int64
 	for row, err := range ReadTrace(file, filepath.Base(path), format) {
 		if err != nil {
@@ -173,7 +173,7 @@ func fitLLMPerf(dir string, f *Fitted) error {
 func fitVLLM(dir string, f *Fitted) error {
 	for _, scale := range []int{100, 300, 500, 700, 900, 1500} {
 		path := filepath.Join(dir, "vllm-burstgpt-logs", "detail_log", fmt.Sprintf("detail_log_scale%d_prompt500.json", scale))
-		file, err := os.Open(path)
+		file, err := os.Open(path) //nolint:gosec // the user names the data folder
 		if err != nil {
 			return fmt.Errorf("open trace: %w", err)
 		}
@@ -239,7 +239,7 @@ func readCSV(path string, visit func(map[string]string) error) error {
 	if err != nil {
 		return fmt.Errorf("open trace: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	r := csv.NewReader(file)
 	head, err := r.Read()
 	if err != nil {

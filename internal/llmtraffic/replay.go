@@ -160,7 +160,7 @@ func replayCall(base string, row *Row, o *ReplayOptions, speed SpeedProfile, pre
 	// Ids depend only on the file's name and the row, so that each request can
 	// be looked up and a second replay stores nothing twice.
 	var key [8]byte
-	binary.BigEndian.PutUint64(key[:], uint64(row.Index)) //nolint:gosec // an index
+	binary.BigEndian.PutUint64(key[:], uint64(row.Index))
 	sum := sha256.Sum256(append([]byte(base+"\x00"), key[:]...))
 	copy(c.TraceID[:], sum[:16])
 	copy(c.SpanID[:], sum[16:24])
@@ -174,7 +174,7 @@ func replayCall(base string, row *Row, o *ReplayOptions, speed SpeedProfile, pre
 		}
 	case latency > 0:
 	case o.Latency == LatencyModel:
-		rng := rand.New(rand.NewPCG(o.Seed, binary.BigEndian.Uint64(sum[24:]))) //nolint:gosec // reproducible traffic, not secrets
+		rng := rand.New(rand.NewPCG(o.Seed, binary.BigEndian.Uint64(sum[24:])))
 		first := speed.TTFTMedian * math.Exp(speed.TTFTSigma*rng.NormFloat64()) * (1 + prefill*(float64(row.InputTokens)/ReferenceInputTokens-1))
 		rest := float64(max(row.OutputTokens-1, 0)) * speed.TPOTMedian * math.Exp(speed.TPOTSigma*rng.NormFloat64())
 		latency, ttft, source = min(seconds(first+rest), maxLatency), min(seconds(first), maxLatency), "model"

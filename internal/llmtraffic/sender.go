@@ -187,7 +187,7 @@ func (s *Sender) Send(ctx context.Context, td ptrace.Traces) (Result, error) {
 		wait := ae.after
 		if wait <= 0 {
 			// Jitter keeps parallel senders from coming back together.
-			wait = backoff/2 + rand.N(backoff/2+1) //nolint:gosec // only spreads retries
+			wait = backoff/2 + rand.N(backoff/2+1)
 			backoff = min(backoff*2, s.opt.MaxBackoff)
 		}
 		t := time.NewTimer(wait)
@@ -250,7 +250,7 @@ func (s *Sender) attemptHTTP(ctx context.Context, body []byte, res *Result) erro
 	if err != nil {
 		return &attemptError{err: err, retry: true}
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	res.Bytes += int64(len(body))
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {

@@ -60,7 +60,7 @@ func newSeries(f *Fitted, svc *Service, m *Model, o *Options, index uint64) *ser
 	tp, sp := f.Token(svc.Tokens), f.Speed(m.Speed)
 	s := &series{
 		svc: svc, model: m, weight: svc.Weight * m.Weight,
-		rng:  rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15*(index+1))), //nolint:gosec // reproducible traffic, not secrets
+		rng:  rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15*(index+1))),
 		muIn: math.Log(tp.InputMedian), sigIn: math.Log(tp.InputP95/tp.InputMedian) / z95,
 		muOut: math.Log(tp.OutputMedian), sigOut: math.Log(tp.OutputP95/tp.OutputMedian) / z95,
 		rho: tp.Rho, maxIn: tp.InputMax, maxOut: tp.OutputMax,

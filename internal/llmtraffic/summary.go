@@ -42,7 +42,9 @@ func (s *Summary) OK() bool {
 // WriteTable prints the summary for people.
 func (s *Summary) WriteTable(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	line := func(k, format string, args ...any) { fmt.Fprintf(tw, "%s\t%s\n", k, fmt.Sprintf(format, args...)) }
+	line := func(k, format string, args ...any) {
+		_, _ = fmt.Fprintf(tw, "%s\t%s\n", k, fmt.Sprintf(format, args...))
+	}
 	line("target", "%s (%s)", s.Endpoint, s.Protocol)
 	line("event time", "%s .. %s", s.EventStart.Format(time.RFC3339), s.EventEnd.Format(time.RFC3339))
 	line("calls", "%d", s.Calls)
@@ -65,10 +67,10 @@ func (s *Summary) WriteTable(w io.Writer) error {
 		line("error", "%s", s.Error)
 	}
 	if len(s.Incidents) > 0 {
-		fmt.Fprintf(tw, "\nincident\tservice\tmodel\tfactor\tstart\tend\tcalls\n")
+		_, _ = fmt.Fprintf(tw, "\nincident\tservice\tmodel\tfactor\tstart\tend\tcalls\n")
 		for i := range s.Incidents {
 			t := &s.Incidents[i]
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%g\t%s\t%s\t%d\n", t.Kind, t.Service, t.Model, t.Factor, t.Start.Format(time.TimeOnly), t.End.Format(time.TimeOnly), t.Calls)
+			_, _ = fmt.Fprintf(tw, "%s\t%s\t%s\t%g\t%s\t%s\t%d\n", t.Kind, t.Service, t.Model, t.Factor, t.Start.Format(time.TimeOnly), t.End.Format(time.TimeOnly), t.Calls)
 		}
 	}
 	return tw.Flush()

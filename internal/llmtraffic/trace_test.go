@@ -129,7 +129,7 @@ func TestPublicTracesAreReadCompletely(t *testing.T) {
 		t.Run(c.path[0], func(t *testing.T) {
 			f, err := os.Open(dataDir(t, c.path...))
 			require.NoError(t, err)
-			defer f.Close()
+			defer func() { _ = f.Close() }()
 			rows, failed := 0, 0
 			var in, out int64
 			last := time.Time{}
@@ -155,6 +155,7 @@ func TestPublicTracesAreReadCompletely(t *testing.T) {
 }
 
 func fuzzTrace(f *testing.F, format Format, sample string) {
+	f.Helper()
 	f.Add(sample)
 	f.Add(sample[:len(sample)/2])
 	f.Fuzz(func(t *testing.T, text string) {

@@ -44,7 +44,7 @@ func VerifyWebhook(secret string, h http.Header, body []byte, now time.Time) err
 		return fmt.Errorf("webhook-timestamp is %.0f s away, at most %.0f s are allowed", d, webhookTolerance.Seconds())
 	}
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.", id, ts)
+	_, _ = fmt.Fprintf(mac, "%s.%s.", id, ts)
 	mac.Write(body)
 	want := mac.Sum(nil)
 	for _, sig := range strings.Fields(h.Get("webhook-signature")) {

@@ -58,7 +58,7 @@ func signed(t testing.TB, secret, id string, body []byte) *http.Request {
 	require.NoError(t, err)
 	ts := strconv.FormatInt(time.Now().Unix(), 10)
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.%s", id, ts, body)
+	_, _ = fmt.Fprintf(mac, "%s.%s.%s", id, ts, body)
 	r := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(string(body)))
 	r.Header.Set("webhook-id", id)
 	r.Header.Set("webhook-timestamp", ts)
