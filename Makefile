@@ -53,7 +53,7 @@ run: $(BIN) ## build if needed, then start the collector with collector-config.y
 
 .PHONY: demo
 demo: $(BIN) bin/llmload ## start the collector, send traffic with incidents, print what was found
-	@bin/llmload demo --collector $(BIN) --config collector-config.yaml $(ARGS)
+	@bin/llmload demo --collector $(BIN) $(ARGS)
 
 .PHONY: validate
 validate: $(BIN) ## check every example configuration with the built binary

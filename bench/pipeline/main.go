@@ -2,7 +2,7 @@
 // process per million spans, for pipelines with and without our components.
 //
 // Every round starts each pipeline as a process of its own, one after the
-// other, and sends the same spans over one OTLP/gRPC connection. Ratios are
+// other, and sends the same spans over a few OTLP/gRPC connections. Ratios are
 // taken within a round, so that a machine whose speed drifts does not tilt
 // them; the table and the RESULT lines show medians over the rounds.
 package main
@@ -29,6 +29,7 @@ type options struct {
 	batch  int
 	rounds int
 	warmup int
+	conns  int
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.IntVar(&o.batch, "batch", 100, "spans per request")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; medians are printed")
 	flag.IntVar(&o.warmup, "warmup", 30_000, "spans sent before the measurement, per pipeline and round")
+	flag.IntVar(&o.conns, "connections", 4, "OTLP/gRPC connections that send at the same time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -48,8 +50,8 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	if o.spans < o.batch || o.batch < 1 || o.rounds < 1 {
-		return fmt.Errorf("want spans >= batch >= 1 and rounds >= 1, got %d, %d, %d", o.spans, o.batch, o.rounds)
+	if o.spans < o.batch || o.batch < 1 || o.rounds < 1 || o.conns < 1 {
+		return fmt.Errorf("want spans >= batch >= 1, rounds >= 1 and connections >= 1, got %d, %d, %d, %d", o.spans, o.batch, o.rounds, o.conns)
 	}
 	// Two hours of event time that end now hold all spans twice over, so that
 	// none lies in the future, where its time would be clamped.
@@ -116,7 +118,7 @@ func report(o options, cases []*measured) {
 		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%d\t\n", c.title, median(c.costs), slices.Min(c.costs), slices.Max(c.costs), c.load.bytesPerSpan)
 	}
 	_ = w.Flush()
-	fmt.Printf("CPU-seconds of the collector per million spans; %d spans a request, %d spans a pipeline and round, %d rounds\n\n", o.batch, o.spans, o.rounds)
+	fmt.Printf("CPU-seconds of the collector per million spans; %d spans a request, %d connections, %d spans a pipeline and round, %d rounds\n\n", o.batch, o.conns, o.spans, o.rounds)
 	fmt.Printf("RESULT pipeline.nop %.3f cpu_s_per_m\n", median(by["nop"].costs))
 	fmt.Printf("RESULT pipeline.anomaly %.3f cpu_s_per_m\n", median(by["anomaly"].costs))
 	fmt.Printf("RESULT pipeline.anomaly_over_nop %.3f ratio\n", ratio(by["anomaly"], by["nop"]))

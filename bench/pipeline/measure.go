@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
 )
@@ -105,14 +106,17 @@ func measure(ctx context.Context, o options, c *measured) (cost float64, err err
 	if err := waitHealthy(ctx, health); err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, logs.Bytes())
 	}
-	sender, err := llmtraffic.NewSender(llmtraffic.SenderOptions{Endpoint: grpc, Protocol: llmtraffic.ProtocolGRPC, Insecure: true})
-	if err != nil {
-		return 0, err
+	senders := make([]*llmtraffic.Sender, o.conns)
+	for i := range senders {
+		senders[i], err = llmtraffic.NewSender(llmtraffic.SenderOptions{Endpoint: grpc, Protocol: llmtraffic.ProtocolGRPC, Insecure: true})
+		if err != nil {
+			return 0, err
+		}
+		defer senders[i].Close()
 	}
-	defer sender.Close()
 
 	warm := o.warmup / o.batch
-	if err := send(ctx, sender, c.load.requests[:warm]); err != nil {
+	if err := send(ctx, senders, c.load.requests[:warm]); err != nil {
 		return 0, err
 	}
 	before, err := cpuSeconds(cmd.Process.Pid)
@@ -120,7 +124,7 @@ func measure(ctx context.Context, o options, c *measured) (cost float64, err err
 		return 0, err
 	}
 	rest := c.load.requests[warm:]
-	if err := send(ctx, sender, rest); err != nil {
+	if err := send(ctx, senders, rest); err != nil {
 		return 0, err
 	}
 	after, err := cpuSeconds(cmd.Process.Pid)
@@ -134,17 +138,24 @@ func measure(ctx context.Context, o options, c *measured) (cost float64, err err
 	return (after - before) / float64(spans) * 1e6, nil
 }
 
-func send(ctx context.Context, s *llmtraffic.Sender, requests []ptrace.Traces) error {
-	for _, r := range requests {
-		res, err := s.Send(ctx, r)
-		if err != nil {
-			return err
-		}
-		if res.Rejected > 0 {
-			return fmt.Errorf("%d spans rejected: %s", res.Rejected, res.Message)
-		}
+// send deals the requests out to the senders in turn.
+func send(ctx context.Context, senders []*llmtraffic.Sender, requests []ptrace.Traces) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for i, s := range senders {
+		g.Go(func() error {
+			for n := i; n < len(requests); n += len(senders) {
+				res, err := s.Send(ctx, requests[n])
+				if err != nil {
+					return err
+				}
+				if res.Rejected > 0 {
+					return fmt.Errorf("%d spans rejected: %s", res.Rejected, res.Message)
+				}
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 // cpuSeconds is the user and system time that the process has used, all
