@@ -163,12 +163,19 @@ func sameSeries(t *TruthLine, a *anomaly.Anomaly) bool {
 	return a.Model == t.Model || a.Model == t.ResponseModel || a.Model == "*" || a.Model == ""
 }
 
+// covers reports whether the incident can explain the finding.
 func covers(t *TruthLine, a *anomaly.Anomaly, o *MatchOptions) bool {
 	end := t.End
 	if t.LastEvent != nil && t.LastEvent.After(end) {
 		end = *t.LastEvent
 	}
-	return sameSeries(t, a) && !a.Time.Before(t.Start.Add(-o.Slack)) && !a.Time.After(end.Add(o.Grace))
+	begin := t.Start.Add(-o.Slack)
+	if a.Context.EventID != "" && t.FirstEvent != nil {
+		// A finding about one call says nothing about an incident that had not
+		// changed any call yet. Stores may cut times to milliseconds.
+		begin = t.FirstEvent.Add(-time.Millisecond)
+	}
+	return sameSeries(t, a) && !a.Time.Before(begin) && !a.Time.After(end.Add(o.Grace))
 }
 
 func expected(t *TruthLine, a *anomaly.Anomaly) bool {

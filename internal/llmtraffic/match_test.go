@@ -75,3 +75,26 @@ func TestMatchWithoutLabels(t *testing.T) {
 	assert.Zero(t, r.Missed())
 	assert.Zero(t, r.CleanAnomalies)
 }
+
+func TestFindingBeforeTheFirstChangedCallIsNoDetection(t *testing.T) {
+	first := epoch.Add(20 * time.Second)
+	truth := []TruthLine{{
+		Incident: Incident{
+			ID: "spike", Kind: KindLatencySpike, Service: "s", Model: "m", Start: epoch, End: epoch.Add(2 * time.Minute), Expected: []string{"latency_spike"},
+		},
+		FirstEvent: &first,
+	}}
+	call := someAnomaly("s", "m", anomaly.TypeLatencySpike, first.Add(-time.Second))
+	call.Context.EventID = "e"
+	r := Match(truth, nil, []anomaly.Anomaly{call}, nil, MatchOptions{})
+	assert.Equal(t, 1, r.Missed())
+	assert.Len(t, r.FalseAlarms, 1)
+	assert.Zero(t, r.CleanAnomalies)
+
+	window := someAnomaly("s", "m", anomaly.TypeLatencySpike, epoch.Add(-30*time.Second))
+	assert.Zero(t, pointer(Match(truth, nil, []anomaly.Anomaly{window}, nil, MatchOptions{})).Missed(), "a finding about a window is dated with its start")
+	call.Time = first.Truncate(time.Millisecond)
+	assert.Zero(t, pointer(Match(truth, nil, []anomaly.Anomaly{call}, nil, MatchOptions{})).Missed())
+}
+
+func pointer[T any](v T) *T { return &v }
