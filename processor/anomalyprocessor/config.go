@@ -45,8 +45,8 @@ type Config struct {
 	// is judged, 8..window. Unit: values. Default 16.
 	MinSamples int `mapstructure:"min_samples"`
 	// CoolDown is the event time after an anomaly in which the same series and
-	// metric marks no further one, unless it is more severe by two steps; 0
-	// means none. Default 5m.
+	// metric marks no further one, unless it has become more severe and is now
+	// high or critical; 0 means none. Default 5m.
 	CoolDown time.Duration `mapstructure:"cool_down"`
 	// MinSeverity is the lowest severity that is marked: low, medium, high or
 	// critical. Default low.
