@@ -71,7 +71,7 @@ test-race: ## the same with the race detector (needs a C compiler)
 
 .PHONY: smoke
 smoke: $(BIN) ## the built binary: configurations start, SIGTERM, kill -9
-	@go test -count=1 -timeout 10m ./internal/e2e/... -run '^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
+	@go test -tags=$(TAGS),e2e -count=1 -timeout 10m ./internal/e2e/... -run '^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
 
 .PHONY: services
 services: ## get and start Kafka, RabbitMQ, Redis and InfluxDB on loopback
@@ -84,7 +84,7 @@ services-down: ## stop what `make services` started
 .PHONY: e2e
 e2e: $(BIN) bin/llmload services ## one run through examples/full-stack.yaml on the real servers
 	@eval "$$(scripts/services/services.sh env)" && \
-	  go test -count=1 -timeout 15m -v ./internal/e2e/... -run '^TestFullStack|^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
+	  go test -tags=$(TAGS),e2e -count=1 -timeout 15m -v ./internal/e2e/... -run '^TestFullStack|^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
 
 .PHONY: integration
 integration: services ## the exporters' tests against the real servers

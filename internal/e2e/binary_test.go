@@ -151,7 +151,8 @@ func TestBinaryStartsEveryExampleAndEndsOnSIGTERM(t *testing.T) {
 				uris = append(uris, configPath(t, c))
 			}
 			p := runBinary(t, env, uris...)
-			require.Eventually(t, func() bool { return get(t, "http://"+at.query+"/health/live", nil) == http.StatusOK }, startTimeout, pollInterval)
+			require.Eventually(t, func() bool { return strings.Contains(p.logs.String(), "Everything is ready") }, startTimeout, pollInterval)
+			assert.Equal(t, http.StatusOK, get(t, "http://"+at.query+"/health/live", nil))
 			if configs[0] == "collector-config.yaml" {
 				waitReady(t, at.query)
 			}
