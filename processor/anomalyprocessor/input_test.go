@@ -147,6 +147,20 @@ func TestMoreSeriesThanFitAreJudgedTogether(t *testing.T) {
 	assert.Equal(t, overflow+1, r.counter("series_overflow_total"))
 }
 
+// The smallest table still judges.
+func TestRoomForOneSeries(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxSeries = 1 })
+	g := newTraffic(4)
+	for i := range 50 {
+		g.model = fmt.Sprintf("m%d", i%3)
+		r.send(g.call())
+		assert.Equal(t, 1, r.eng.table.Len())
+	}
+	g.model = "m0"
+	r.send(g.calls(40)...)
+	assert.EqualValues(t, 90, r.counter("events_processed_total"))
+}
+
 // F16: names without end do not take memory without end.
 func TestEndlessNamesStayBounded(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxSeries = 100 })
