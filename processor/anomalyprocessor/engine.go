@@ -56,13 +56,44 @@ type judge struct {
 
 // entry is what is kept for one service and model.
 type entry struct {
-	// newest is the latest event time seen, unix ns; 0 before the first event.
-	newest int64
+	// newest is the latest event time that is believed, unix ns; 0 before the
+	// first event. ahead is a later one that no second event has confirmed yet,
+	// else 0.
+	newest, ahead int64
 	// states are the baselines in the order of engine.judges; nil until the
 	// series has a value for the metric.
 	states [len(metrics)]*detect.State
 	// marks are the last marks made, nil until there is one.
 	marks *marks
+}
+
+// advance takes note of an event at the given time and reports whether it is
+// late.
+//
+// One wrong clock must not move the series into the future: in a replay, or
+// while a backlog is worked off, all that follows would be late. So a jump
+// ahead counts when a second event confirms it.
+func (ent *entry) advance(at int64, lateness int64) (late bool) {
+	switch {
+	case ent.newest == 0:
+		ent.newest = at
+		return false
+	case ent.newest-at > lateness:
+		return true
+	case at-ent.newest <= lateness:
+		ent.newest, ent.ahead = max(ent.newest, at), 0
+		return false
+	}
+	if ent.ahead != 0 && at-ent.ahead >= -lateness {
+		ent.newest = min(ent.ahead, at)
+	}
+	ent.ahead = 0
+	if at-ent.newest > lateness {
+		ent.ahead = at
+	} else {
+		ent.newest = max(ent.newest, at)
+	}
+	return false
 }
 
 func newEngine(set processor.Settings, cfg *Config) (*engine, error) {

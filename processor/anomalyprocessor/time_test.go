@@ -99,6 +99,48 @@ func TestImpossibleTimesDoNotAlarm(t *testing.T) {
 	}
 }
 
+// In a replay, one call with a wrong clock must not make all others late.
+func TestOneWrongClockDoesNotStopAReplay(t *testing.T) {
+	for name, change := range map[string]func(*call){
+		"no times":   func(c *call) { c.change = func(s ptrace.Span) { s.SetStartTimestamp(0); s.SetEndTimestamp(0) } },
+		"hours fast": func(c *call) { c.end = c.end.Add(5 * time.Hour) },
+		"years fast": func(c *call) { c.end = c.end.AddDate(10, 0, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			g := newTraffic(6)
+			r.send(g.calls(100)...)
+			require.Empty(t, marked(r.send(g.with(change))))
+			require.Empty(t, marked(r.send(g.calls(20)...)))
+			assert.NotEmpty(t, marked(r.send(g.with(slow))))
+			assert.Zero(t, r.counter("events_late_total"))
+		})
+	}
+}
+
+func TestEventTimeAdvances(t *testing.T) {
+	const lateness = 60
+	for name, c := range map[string]struct {
+		at   []int64
+		late []bool
+	}{
+		"steady":               {[]int64{100, 110, 105, 50, 49}, []bool{false, false, false, false, true}},
+		"sparse":               {[]int64{100, 1100, 2100, 1000, 3100}, []bool{false, false, false, true, false}},
+		"gap":                  {[]int64{100, 1100, 1105, 200}, []bool{false, false, false, true}},
+		"gap, out of order":    {[]int64{100, 1105, 1100, 200, 1105}, []bool{false, false, false, true, false}},
+		"one ahead":            {[]int64{100, 9000, 110, 120, 40}, []bool{false, false, false, false, true}},
+		"one ahead, then gap":  {[]int64{100, 9000, 500, 510, 300}, []bool{false, false, false, false, true}},
+		"two ahead are a fact": {[]int64{100, 9000, 9001, 110}, []bool{false, false, false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ent entry
+			for i, at := range c.at {
+				assert.Equal(t, c.late[i], ent.advance(at, lateness), "event %d at %d", i, at)
+			}
+		})
+	}
+}
+
 func TestIdleSeriesAreForgotten(t *testing.T) {
 	r := newRig(t, nil)
 	g := newTraffic(5)

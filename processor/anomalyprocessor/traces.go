@@ -74,7 +74,6 @@ func (b *batch) span(ctx context.Context, resource *genai.Resource, scope pcommo
 // the anomalies to mark.
 func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
 	ev := &b.event
-	b.at = b.eventTime()
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
 	defer ref.Release()
 	if ref.Overflow {
@@ -87,8 +86,8 @@ func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
 			return found
 		}
 	}
-	late := ent.newest != 0 && ent.newest-b.at > int64(b.cfg.MaxLateness)
-	ent.newest = max(ent.newest, b.at)
+	b.at = b.eventTime(ent)
+	late := ent.advance(b.at, int64(b.cfg.MaxLateness))
 	if late {
 		b.counts.late++
 	}
@@ -138,14 +137,17 @@ func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
 }
 
 // eventTime is the end of the call on a time scale that bad clocks cannot
-// break: a future end becomes the time of arrival, as does a missing one.
-func (b *batch) eventTime() int64 {
+// break: a future end becomes the time of arrival, and a call without any time
+// stands beside the newest one of its series.
+func (b *batch) eventTime(ent *entry) int64 {
 	t := b.event.End
 	if t == 0 {
 		t = b.event.Start
 	}
 	now := pcommon.NewTimestampFromTime(b.now)
 	switch {
+	case t == 0 && ent.newest != 0:
+		return ent.newest
 	case t == 0:
 		return b.now.UnixNano()
 	case t > now && t-now > pcommon.Timestamp(b.cfg.MaxFuture):
