@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,10 +149,11 @@ func TestGenerateWithoutCollector(t *testing.T) {
 }
 
 func TestInterruptGivesASummary(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancelCause(t.Context())
 	r := otlptest.New(t, func(n int, _ ptrace.Traces) otlptest.Answer {
 		if n == 2 {
-			cancel()
+			// As signal.NotifyContext does.
+			cancel(errors.New("interrupt signal received"))
 		}
 		return otlptest.Answer{}
 	})

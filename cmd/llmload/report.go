@@ -57,7 +57,7 @@ func writeReport(w io.Writer, r *llmtraffic.Report, c *llmtraffic.Counts, series
 	_, err := fmt.Fprintf(w, `
 calls sent                               %d
 anomalies on the clean part              %d
-alerts on the clean part                 %d (%.1f per 1000 hours of a series)
+alerts on the clean part                 %d (%.1f per 1000 hours of a service and model)
 false alarms on %d untouched series       %d
 false alarms on touched series, outside incidents  %d
 alerts about false alarms                %d

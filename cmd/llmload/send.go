@@ -41,7 +41,8 @@ func send(ctx context.Context, t *target, j job, stdout, stderr io.Writer) error
 
 	sum := llmtraffic.NewSummary(stats, took)
 	sum.Endpoint, sum.Protocol, sum.EventStart, sum.EventEnd = t.opt.Endpoint, string(t.opt.Protocol), j.start.UTC(), j.end.UTC()
-	if errors.Is(runErr, context.Canceled) {
+	// The cause of the end is the signal, or whatever the caller said.
+	if ctx.Err() != nil {
 		sum.Interrupted = true
 	} else if runErr != nil {
 		sum.Error = runErr.Error()

@@ -45,7 +45,7 @@ const (
 
 // Run sends the calls of each source in order, one request at a time per
 // source, sources side by side. It returns when all sources are exhausted,
-// when ctx ends (with its error; what was collected is still sent), or when
+// when ctx ends (with its cause; what was collected is still sent), or when
 // several requests in a row failed. Every span is accounted for in stats.
 func Run(ctx context.Context, sources []Source, exp Exporter, o RunOptions, stats *Stats) error {
 	if o.SpansPerRequest <= 0 {
