@@ -28,9 +28,14 @@ func (b *batch) rootCause(i int, o outcome) string {
 		s = append(s, " on average: "...)
 	}
 	s = appendRatio(s, v.Level, v)
-	s = append(s, " (limit "...)
-	s = appendNumber(s, v.Limit)
-	s = append(s, "), "...)
+	// A shift detector measures from the long-term mean: its limit need not lie
+	// beyond the expected value, and would only confuse then.
+	if (v.Limit-v.Expected)*float64(v.Side) > 0 {
+		s = append(s, " (limit "...)
+		s = appendNumber(s, v.Limit)
+		s = append(s, ')')
+	}
+	s = append(s, ", "...)
 	s = append(s, side(v)...)
 	s = append(s, "; seen by "...)
 	for n, f := range v.Findings[:v.N] {
