@@ -110,7 +110,7 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 		Method:     j.methods[v.Findings[0].Detector],
 		Confidence: v.Confidence,
 		Details: anomaly.Details{
-			Metric: j.metric.name, Value: j.metric.value(ev), Baseline: v.Expected, Threshold: v.Limit,
+			Metric: j.metric.name, Value: j.metric.value(ev), Baseline: j.metric.tidy(v.Expected), Threshold: v.Limit,
 			DeviationSigma: v.Sigma, Methods: make([]anomaly.Method, 0, v.N), Additional: map[string]float64{"score": v.Score, "level": v.Level},
 		},
 		Context: anomaly.Context{
@@ -169,7 +169,7 @@ func (b *batch) contextFacts(a *anomaly.Anomaly, i int, o outcome) {
 		}
 		also = append(also, m.name)
 		a.Details.Additional[m.name+".value"] = m.value(ev)
-		a.Details.Additional[m.name+".baseline"] = b.verdicts[k].Expected
+		a.Details.Additional[m.name+".baseline"] = m.tidy(b.verdicts[k].Expected)
 	}
 	if len(also) > 0 {
 		a.Context.Additional[contextAlso] = strings.Join(also, ",")

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/llm-devops/llm-sentinel/internal/detect"
 )
 
 // rootCause states the facts behind the verdict of judge i: what was measured
@@ -27,7 +25,7 @@ func (b *batch) rootCause(i int, o outcome) string {
 		s = appendNumber(s, v.Level)
 		s = append(s, " on average: "...)
 	}
-	s = appendRatio(s, v.Level, v)
+	s = j.metric.appendRatio(s, v.Level, v.Expected)
 	// A shift detector measures from the long-term mean: its limit need not lie
 	// beyond the expected value, and would only confuse then.
 	if (v.Limit-v.Expected)*float64(v.Side) > 0 {
@@ -56,7 +54,7 @@ func (b *batch) rootCause(i int, o outcome) string {
 		s = append(s, ' ')
 		s = appendNumber(s, m.value(ev))
 		s = append(s, " is "...)
-		s = appendRatio(s, m.value(ev), &b.verdicts[k])
+		s = m.appendRatio(s, m.value(ev), b.verdicts[k].Expected)
 	}
 	if names := b.within(i, o); names != "" {
 		s = append(s, "; within limits: "...)
@@ -83,16 +81,26 @@ func (o outcome) normal(k int) bool {
 	return o.has(o.judged, k) && !o.has(o.anomalous, k)
 }
 
-// appendRatio writes how x relates to the expected value.
-func appendRatio(s []byte, x float64, v *detect.Verdict) []byte {
-	if ratio := x / v.Expected; v.Expected > 0 && ratio > 0 && !math.IsInf(ratio, 0) {
-		s = appendNumber(s, ratio)
+// appendRatio writes how x relates to the expected value, as a ratio unless
+// the expected value is too small to be the base of one.
+func (m *metricRow) appendRatio(s []byte, x, expected float64) []byte {
+	expected = m.tidy(expected)
+	if expected >= m.logOffset && x > 0 {
+		s = appendNumber(s, x/expected)
 		s = append(s, "x the expected "...)
-		return appendNumber(s, v.Expected)
+		return appendNumber(s, expected)
 	}
-	s = appendNumber(s, x-v.Expected)
+	s = appendNumber(s, x-expected)
 	s = append(s, " off the expected "...)
-	return appendNumber(s, v.Expected)
+	return appendNumber(s, expected)
+}
+
+// tidy returns zero for what the logarithm and back leave of zero.
+func (m *metricRow) tidy(x float64) float64 {
+	if math.Abs(x) < 1e-6*m.logOffset {
+		return 0
+	}
+	return x
 }
 
 // appendNumber writes x with three significant digits, or as a whole number

@@ -6,8 +6,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
 // F1: the reference alerted 125 times and then learned the incident.
@@ -69,4 +71,32 @@ func TestEscalationIsMarked(t *testing.T) {
 		assert.Equal(t, all[0].Context.Additional["onset"], all[i+1].Context.Additional["onset"], "one incident")
 		assert.NotEqual(t, all[0].ID, all[i+1].ID)
 	}
+}
+
+// A model that answers in place of another is named, and keeps its own series.
+func TestModelAskedForIsNamedWhenAnotherAnswers(t *testing.T) {
+	r := newRig(t, nil)
+	g := newTraffic(31)
+	fallback := func(c *call) {
+		c.change = func(s ptrace.Span) { s.Attributes().PutStr(genai.AttrResponseModel, "gpt-4o-mini") }
+	}
+	for range 100 {
+		r.send(g.with(fallback))
+	}
+	a := one(t, r.send(g.with(func(c *call) { fallback(c); slow(c) }))[0])
+	assert.Equal(t, "gpt-4o-mini", a.Model)
+	assert.Equal(t, "gpt-4", a.Context.Additional["request_model"])
+}
+
+// Nothing is no base for a ratio.
+func TestJumpFromZeroIsExplainedAsADifference(t *testing.T) {
+	r := newRig(t, nil)
+	g := newTraffic(32)
+	for range 100 {
+		require.Empty(t, marked(r.send(g.with(func(c *call) { c.output = 0 }))))
+	}
+	found := r.send(g.with(func(c *call) { c.output = 5000 }))[0]
+	require.NotEmpty(t, found)
+	require.Equal(t, "output_tokens", found[0].Details.Metric)
+	assert.Contains(t, found[0].RootCause, "output_tokens 5000 is 5000 off the expected 0")
 }
