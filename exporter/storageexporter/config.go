@@ -19,7 +19,7 @@ const (
 
 	defaultQueueItems   = 50_000
 	defaultConsumers    = 4
-	defaultFlushTimeout = 20 * time.Millisecond
+	defaultFlushTimeout = 5 * time.Millisecond
 	defaultBatchItems   = 1000
 	defaultMaxBatch     = 5000
 )

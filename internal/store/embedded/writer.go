@@ -213,7 +213,7 @@ func (p *partition) word(v string) (int64, bool, error) {
 func (p *partition) finalize() {
 	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount} {
 		if s != nil {
-			_ = s.Finalize() //nolint:misspell // repeats the error of the last step, which was handled
+			_ = s.Finalize() // repeats the error of the last step, which was handled
 		}
 	}
 }
