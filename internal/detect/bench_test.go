@@ -53,7 +53,8 @@ func BenchmarkObserve(b *testing.B) {
 			b.ResetTimer()
 			cpu := cpuNanos()
 			for i := range b.N {
-				if m.Observe(&states[order[i&(1<<16-1)]], int64(i), values[i%len(values)]).Alarm {
+				s, x := &states[order[i&(1<<16-1)]], values[i%len(values)]
+				if !m.Absorb(s, int64(i), x) && m.Observe(s, int64(i), x).Alarm {
 					alarms++
 				}
 			}

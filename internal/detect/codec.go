@@ -11,7 +11,7 @@ import (
 // stateVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one: old states are then refused, and
 // detection starts cold.
-const stateVersion = 1
+const stateVersion = 2
 
 // ErrState is wrapped by all errors of [Model.ReadState].
 var ErrState = errors.New("detection state")
@@ -74,7 +74,8 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	f32(s.rho)
 	f32(s.prev)
 	dst = le.AppendUint32(dst, s.longN)
-	dst = append(dst, s.suspect, s.lagN, s.lagHead, s.calm)
+	dst = le.AppendUint16(dst, s.suspect)
+	dst = append(dst, s.lagN, s.calm)
 	for _, y := range s.lag {
 		f32(y)
 	}
@@ -183,10 +184,10 @@ func (m *Model) read(r *reader, s *State) {
 	s.win.pivot, s.win.sum, s.win.sum2 = r.f64(), r.f64(), r.f64()
 	s.mean, s.variance = r.f64(), r.f64()
 	s.rho, s.prev, s.longN = r.f32(), r.f32(), r.u32()
-	r.check(s.variance >= 0 && s.longN <= longSamples && s.longN >= min(uint32(n), 1), "baseline is malformed")
+	r.check(s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
 	r.check(math.Abs(float64(s.rho)) <= 9 && math.Abs(float64(s.prev)) <= winsorCUSUM, "correlation is malformed")
-	s.suspect, s.lagN, s.lagHead, s.calm = r.u8(), r.u8(), r.u8(), r.u8()
-	r.check(s.lagN <= lagSize && s.lagHead < lagSize && s.calm <= calmAfter, "lag is malformed")
+	s.suspect, s.lagN, s.calm = r.u16(), r.u8(), r.u8()
+	r.check(s.lagN < 2*lagSize && s.suspect>>s.lagN == 0 && s.calm <= calmAfter, "lag is malformed")
 	for i := range s.lag {
 		s.lag[i] = r.f32()
 	}
@@ -203,5 +204,8 @@ func (m *Model) read(r *reader, s *State) {
 	for i := range s.words {
 		s.words[i] = r.f64()
 		r.check(math.Abs(s.words[i]) <= 1e10, "detector state is malformed")
+	}
+	if r.err == nil {
+		m.refresh(s)
 	}
 }

@@ -1,7 +1,5 @@
 package detect
 
-import "math"
-
 // cusumRow: Page's two-sided cumulative sums of standardised, winsorised
 // deviations from the lagged long baseline, which is frozen during a shift.
 var cusumRow = row{
@@ -34,33 +32,28 @@ const (
 	cusumWords        // of one side
 )
 
-// z is the standardised deviation. For a short baseline it is corrected for
-// the error of the estimates, so that the sums behave as if both were known.
-func (d *cusum) z(r *reference) float64 {
-	z := (r.y - r.longMean) / (r.longSD * math.Sqrt(1+1/r.longN))
-	if r.longN < 100 {
-		z = normalScore(z, r.longN-1)
-	}
-	return min(max(z, -winsorCUSUM), winsorCUSUM)
-}
-
 func (d *cusum) judge(r reference, w []float64) result {
-	z := d.z(&r)
-	slow := 1 / r.persistence
-	up := d.add(w[:cusumWords:cusumWords], (z-d.k)*slow, r.at, r.shift > 0)
-	down := d.add(w[cusumWords:2*cusumWords], (-z-d.k)*slow, r.at, r.shift < 0)
-	if down > up {
-		return result{score: down / d.h, value: -down, side: -1}
+	up, down := d.steps(r.z, 1/r.persistence)
+	high := d.add(w[:cusumWords:cusumWords], up, r.at, r.shift > 0)
+	low := d.add(w[cusumWords:2*cusumWords], down, r.at, r.shift < 0)
+	if low > high {
+		return result{score: low / d.h, value: -low, side: -1}
 	}
-	if up > 0 {
-		return result{score: up / d.h, value: up, side: 1}
+	if high > 0 {
+		return result{score: high / d.h, value: high, side: 1}
 	}
 	return result{}
 }
 
-// add advances the sum of one side. Steps shrink with the persistence of the
-// series, which is the same as raising the threshold. Sums are capped, at half
-// the threshold during a shift, so that the end of a shift shows soon.
+// steps shrink with the persistence of the series, which is the same as
+// raising the threshold. The conversions keep the results the same wherever
+// they are computed: no multiplication is fused with an addition.
+func (d *cusum) steps(z, slow float64) (up, down float64) {
+	return float64((z - d.k) * slow), float64((-z - d.k) * slow)
+}
+
+// add advances the sum of one side. Sums are capped, at half the threshold
+// during a shift, so that the end of a shift shows soon.
 func (d *cusum) add(w []float64, step float64, at int64, during bool) float64 {
 	sum := w[cusumSum] + step
 	if sum <= 0 {
@@ -79,8 +72,20 @@ func (d *cusum) add(w []float64, step float64, at int64, during bool) float64 {
 	return w[cusumSum]
 }
 
-func (d *cusum) limit(r reference, side int8) float64 {
-	return r.longMean + float64(side)*d.k*r.longSD
+func (d *cusum) fits(w []float64, z, slow float64) bool {
+	up, down := d.steps(z, slow)
+	return w[cusumSum]+up < d.h && w[cusumWords+cusumSum]+down < d.h
+}
+
+func (d *cusum) absorb(w []float64, z, slow float64, at int64) {
+	up, down := d.steps(z, slow)
+	d.add(w[:cusumWords:cusumWords], up, at, false)
+	d.add(w[cusumWords:2*cusumWords], down, at, false)
+}
+
+func (d *cusum) limits(r reference) (lo, hi float64) {
+	b := d.k * r.longSD
+	return r.longMean - b, r.longMean + b
 }
 
 func (d *cusum) extra(_ *Model, r reference, w []float64) [MaxExtra]float64 {

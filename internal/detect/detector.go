@@ -18,8 +18,8 @@ type result struct {
 // decided by the model, since the baseline must follow either.
 type detector interface {
 	judge(r reference, w []float64) result
-	// limit returns the limit on the given side, on the judged scale.
-	limit(r reference, side int8) float64
+	// limits returns the limits on both sides, on the judged scale.
+	limits(r reference) (lo, hi float64)
 	// extra returns the numbers named by Info.Extra, in the unit of the metric
 	// where they have one. It is called for findings only.
 	extra(m *Model, r reference, w []float64) [MaxExtra]float64
@@ -38,4 +38,9 @@ type shiftDetector interface {
 	since(w []float64, side int8) (n int, onset int64)
 	// clear forgets all evidence.
 	clear(w []float64)
+	// fits reports whether a value at z, the standardised deviation, leaves the
+	// evidence below the threshold. absorb then takes it in, as judge would
+	// while no shift is on.
+	fits(w []float64, z, slow float64) bool
+	absorb(w []float64, z, slow float64, at int64)
 }

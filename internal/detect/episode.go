@@ -9,7 +9,7 @@ import "math"
 // a run that the user hears of: it begins with the first finding on a side
 // that matters, and ends with the run.
 func (m *Model) episode(s *State, r *reference, x float64, results *[MaxDetectors]result, v *Verdict) {
-	m.push(s, r.y, false, r.bounds())
+	m.push(s, r.y, false)
 
 	spike, onset := false, r.at
 	var wanted uint8 // detectors that have a finding to report
@@ -110,7 +110,7 @@ func (m *Model) endShift(s *State) {
 		}
 	}
 	// The values of the shift that are still in the lag stay suspect.
-	s.distrust(lagSize)
+	s.distrust(2 * lagSize)
 	s.shiftSide = 0
 }
 
@@ -157,11 +157,15 @@ func (m *Model) findings(s *State, r *reference, results *[MaxDetectors]result, 
 		if wanted&(1<<i) == 0 {
 			continue
 		}
+		lo, hi := d.limits(*r)
+		if results[i].side < 0 {
+			hi = lo
+		}
 		f := Finding{
 			Detector: uint8(i),
 			Score:    results[i].score,
 			Value:    results[i].value,
-			Limit:    m.back(d.limit(*r, results[i].side)),
+			Limit:    m.back(hi),
 			Extra:    d.extra(m, *r, m.wordsOf(s, i)),
 		}
 		at := v.N
@@ -183,6 +187,7 @@ func (m *Model) findings(s *State, r *reference, results *[MaxDetectors]result, 
 func (m *Model) endRun(s *State, v *Verdict) {
 	if !s.sustained {
 		s.widen = min(s.widen+widenStep, widenMax)
+		m.refresh(s)
 	}
 	if s.reported {
 		v.Recovered = true
@@ -203,6 +208,7 @@ func (m *Model) rebase(s *State, r *reference, v *Verdict) {
 	s.suspect = 0
 	s.shiftSide = 0
 	m.clearWords(s)
+	m.refresh(s)
 	if s.reported {
 		v.Rebased = true
 		v.Anomalous, v.Alarm = false, false

@@ -51,15 +51,13 @@ func (d *iqr) judge(r reference, _ []float64) result {
 	return result{}
 }
 
-func (d *iqr) limit(r reference, side int8) float64 {
+func (d *iqr) limits(r reference) (lo, hi float64) {
 	width, factor := d.fence(&r)
-	if side < 0 {
-		return r.q1 - factor*width
-	}
-	return r.q3 + factor*width
+	return r.q1 - factor*width, r.q3 + factor*width
 }
 
 func (d *iqr) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {
 	q1, q3 := m.back(r.q1), m.back(r.q3)
-	return [MaxExtra]float64{q1, q3, q3 - q1, m.back(d.limit(r, -1)), m.back(d.limit(r, 1))}
+	lo, hi := d.limits(r)
+	return [MaxExtra]float64{q1, q3, q3 - q1, m.back(lo), m.back(hi)}
 }

@@ -26,8 +26,9 @@ func (d *mad) judge(r reference, _ []float64) result {
 	return result{score: math.Abs(z) / (d.table.at(r.effective) * r.spike), value: z, side: sign(z)}
 }
 
-func (d *mad) limit(r reference, side int8) float64 {
-	return r.med + float64(side)*d.table.at(r.effective)*r.spike*r.scale
+func (d *mad) limits(r reference) (lo, hi float64) {
+	b := d.table.at(r.effective) * r.spike * r.scale
+	return r.med - b, r.med + b
 }
 
 func (d *mad) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {

@@ -26,7 +26,8 @@ const (
 type Model struct {
 	cfg         Config
 	detectors   []detector
-	words       [][2]int // range of words of each detector
+	spikes      []detector // those that judge single values
+	words       [][2]int   // range of words of each detector
 	shifts      []shift
 	minScale    float64
 	fingerprint uint64
@@ -62,6 +63,8 @@ func NewModel(c Config) (*Model, error) {
 		words += r.words
 		if s, ok := d.(shiftDetector); ok {
 			m.shifts = append(m.shifts, shift{i: i, d: s})
+		} else {
+			m.spikes = append(m.spikes, d)
 		}
 	}
 	m.fingerprint = fingerprint(&m.cfg)
@@ -135,13 +138,31 @@ func (m *Model) Learn(s *State, _ int64, x float64) {
 	if !ok || s.shiftSide != 0 {
 		return
 	}
-	if int(s.win.n) < m.cfg.MinSamples {
-		m.push(s, y, false, bounds{})
-		return
+	m.push(s, y, int(s.win.n) >= m.cfg.MinSamples && (y < s.quick.learnLo || y > s.quick.learnHi))
+}
+
+// Absorb is the quick way for the values that nothing is to be said about. It
+// does what [Model.Observe] does and returns true; or it returns false and
+// leaves s as it is, and the value is for Observe.
+func (m *Model) Absorb(s *State, at int64, x float64) bool {
+	y, ok := m.transform(x)
+	q := &s.quick
+	if !ok || s.inRun || !(y > q.lo && y < q.hi) {
+		return false
 	}
-	r := m.refer(s)
-	b := r.bounds()
-	m.push(s, y, y < b.lo || y > b.hi, b)
+	if len(m.shifts) > 0 {
+		z := s.standard(y, q.perSD)
+		for _, d := range m.shifts {
+			if !d.d.fits(m.wordsOf(s, d.i), z, q.slow) {
+				return false
+			}
+		}
+		for _, d := range m.shifts {
+			d.d.absorb(m.wordsOf(s, d.i), z, q.slow, at)
+		}
+	}
+	m.push(s, y, false)
+	return true
 }
 
 // Observe judges x, seen at event time at (unix ns), and learns from it.
@@ -151,14 +172,15 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	if !ok {
 		return v
 	}
+	v.Samples = s.samples
 	if int(s.win.n) < m.cfg.MinSamples {
-		m.push(s, y, false, bounds{})
+		m.push(s, y, false)
 		v.Samples = s.samples
 		return v
 	}
-	r := m.refer(s)
-	r.y, r.at = y, at
-	v.Samples = s.samples
+	var r reference
+	m.refer(s, &r)
+	r.y, r.at, r.z = y, at, s.standard(y, r.perSD)
 	v.Sigma = min(max((y-r.med)/r.scale, -MaxSigma), MaxSigma)
 
 	var results [MaxDetectors]result
@@ -167,17 +189,17 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		results[i] = res
 		v.Score = max(v.Score, res.score)
 	}
-	// The quiet way, taken by nearly all values.
 	if v.Score < 1 && !s.inRun {
-		if s.widen > 0 {
-			s.widen = max(0, s.widen-widenStep*spikeBudget)
-		}
-		m.push(s, y, false, r.bounds())
+		m.push(s, y, false)
 		return v
 	}
 	m.episode(s, &r, x, &results, &v)
 	return v
 }
+
+// Samples returns the number of values that the baseline of s rests on so far:
+// [Verdict.Samples] of the next value.
+func (s *State) Samples() uint64 { return s.samples }
 
 // Expect returns the expected value and the limits, in the unit of the metric,
 // that the strictest detector sets for the next value. ok is false while the
@@ -186,17 +208,11 @@ func (m *Model) Expect(s *State) (expected, lower, upper float64, ok bool) {
 	if int(s.win.n) < m.cfg.MinSamples {
 		return 0, 0, 0, false
 	}
-	r := m.refer(s)
-	lo, hi := math.Inf(-1), math.Inf(1)
-	for _, d := range m.detectors {
-		if _, is := d.(shiftDetector); is {
-			continue
-		}
-		lo, hi = max(lo, d.limit(r, -1)), min(hi, d.limit(r, 1))
-	}
-	if math.IsInf(hi, 1) { // only shift detectors
-		r.y = r.med
-		lo, hi = m.detectors[0].limit(r, -1), m.detectors[0].limit(r, 1)
+	var r reference
+	m.refer(s, &r)
+	lo, hi := m.spikeLimits(&r)
+	if len(m.spikes) == 0 {
+		lo, hi = m.detectors[0].limits(r)
 	}
 	return m.back(r.med), m.back(lo), m.back(hi), true
 }

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestStateIsSmallAndFlat(t *testing.T) {
 	size := unsafe.Sizeof(State{})
 	t.Logf("%d bytes per series", size)
-	require.LessOrEqual(t, size, uintptr(600))
+	require.LessOrEqual(t, size, uintptr(640))
 
 	m, err := NewModel(Config{})
 	require.NoError(t, err)
@@ -131,9 +131,7 @@ func TestLateValuesAreLearnedButNeverJudged(t *testing.T) {
 	for range 40 {
 		f.m.Learn(&f.s, f.at, 500)
 	}
-	before := f.s.samples
-	f.m.Learn(&f.s, f.at-second, 510)
-	require.Equal(t, before+1, f.s.samples)
+	require.EqualValues(t, 40-lagSize, f.s.samples)
 	require.True(t, f.add(50_000).Alarm, "the baseline came from late values")
 
 	// Outliers that come late must not poison the baseline.

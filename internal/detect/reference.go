@@ -37,6 +37,10 @@ type reference struct {
 
 	// Long baseline.
 	longN, longMean, longSD float64
+	// perSD is the inverse of the standard deviation of a new value around
+	// longMean; z is y in this unit, winsorised and corrected for short
+	// baselines.
+	perSD, z float64
 	// persistence is the factor by which correlation makes sums wander more
 	// than those of independent values, >= 1.
 	persistence float64
@@ -45,8 +49,8 @@ type reference struct {
 	shift int8
 }
 
-func (m *Model) refer(s *State) reference {
-	var r reference
+// refer fills r with all but y, z and at.
+func (m *Model) refer(s *State, r *reference) {
 	o := s.win.sorted(m.cfg.Window)
 	r.n = float64(s.win.n)
 	r.mean, r.sd = s.win.moments()
@@ -61,6 +65,7 @@ func (m *Model) refer(s *State) reference {
 
 	r.longN, r.longMean = float64(s.longN), s.mean
 	r.longSD = max(math.Sqrt(max(0, s.variance)), r.floor)
+	r.perSD = 1 / (r.longSD * math.Sqrt(1+1/r.longN))
 	r.effective, r.persistence, r.spike = r.n, 1, 1
 	// The estimate of a short sample is too low by about (1+4 rho)/n. What
 	// could well be chance is taken for none.
@@ -74,7 +79,23 @@ func (m *Model) refer(s *State) reference {
 		r.spike = math.Exp(float64(s.widen))
 	}
 	r.shift = s.shiftSide
-	return r
+}
+
+// standard returns the standardised deviation of y from the long mean. For a
+// short baseline it is corrected for the error of the estimates, so that sums
+// behave as if both were known.
+func (s *State) standard(y, perSD float64) float64 {
+	z := (y - s.mean) * perSD
+	if s.longN < 100 {
+		z = normalScore(z, float64(s.longN)-1)
+	}
+	switch {
+	case z > winsorCUSUM:
+		return winsorCUSUM
+	case z < -winsorCUSUM:
+		return -winsorCUSUM
+	}
+	return z
 }
 
 // floor is the least scale at a level.
@@ -88,8 +109,3 @@ func (m *Model) floor(level float64) float64 {
 
 // maxPersistence bounds how much slower correlation makes shift detection.
 const maxPersistence = 6
-
-// bounds returns the limits of what is learned unchanged.
-func (r *reference) bounds() bounds {
-	return bounds{lo: r.med - winsorWindow*r.scale, hi: r.med + winsorWindow*r.scale}
-}

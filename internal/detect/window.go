@@ -1,9 +1,6 @@
 package detect
 
-import (
-	"bytes"
-	"math"
-)
+import "math"
 
 // flatWindow is the longest window that lies in the state itself.
 const flatWindow = 64
@@ -41,53 +38,85 @@ func (w *window) slices(size int) ([]float32, []uint8) {
 	return w.ring[:size], w.rank[:size]
 }
 
-// push adds v and drops the oldest value when the window of size is full.
-func (w *window) push(v float32, size int) {
+// merge adds values, at most lagSize, and drops the oldest that have no place
+// in a window of size any more.
+func (w *window) merge(values []float32, size int) {
 	ring, rank := w.slices(size)
-	n := int(w.n)
-	slot := w.head
-	at := n
-	if n == size {
-		old := ring[slot]
-		d := float64(old) - w.pivot
-		w.sum -= d
-		w.sum2 -= d * d
-		at = bytes.IndexByte(rank, slot)
-	} else {
-		w.n++
+	n, k := int(w.n), len(values)
+	if drop := n + k - size; drop > 0 {
+		oldest := int(w.head) + size - n
+		if oldest >= size {
+			oldest -= size
+		}
+		n = w.drop(ring, rank[:n], oldest, drop)
 	}
-	// The slot leaves position at of the order and goes to lo. Only the side of
-	// the old value on which the new one lies has to be searched.
-	lo, hi := 0, at
-	if at < n && v > ring[rank[at]] {
-		lo, hi = at+1, n
-	}
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if ring[rank[mid]] <= v {
-			lo = mid + 1
-		} else {
-			hi = mid
+	// Sorted by insertion; the slots go along.
+	var sorted [lagSize]float32
+	var slots [lagSize]uint8
+	head, wrapped := int(w.head), w.n == 0
+	for i, v := range values {
+		j := i
+		for ; j > 0 && sorted[j-1] > v; j-- {
+			sorted[j], slots[j] = sorted[j-1], slots[j-1]
+		}
+		sorted[j], slots[j] = v, uint8(head)
+		ring[head] = v
+		d := float64(v) - w.pivot
+		w.sum += d
+		w.sum2 += d * d
+		if head++; head == size {
+			head, wrapped = 0, true
 		}
 	}
-	ring[slot] = v
-	if lo <= at {
-		copy(rank[lo+1:at+1], rank[lo:at])
-	} else {
-		lo--
-		copy(rank[at:lo], rank[at+1:lo+1])
+	// From the largest on, each makes room for itself and those before it.
+	end := n
+	for j := k - 1; j >= 0; j-- {
+		at := position(ring, rank[:end], sorted[j])
+		copy(rank[at+j+1:], rank[at:end])
+		rank[at+j] = slots[j]
+		end = at
 	}
-	rank[lo] = slot
-	if w.head++; int(w.head) == size {
-		w.head = 0
-	}
-	if w.head == 0 || w.n == 1 {
+	w.n, w.head = uint8(n+k), uint8(head)
+	if wrapped {
 		w.resum(size)
-		return
 	}
-	d := float64(v) - w.pivot
-	w.sum += d
-	w.sum2 += d * d
+}
+
+// drop takes the count oldest slots, from oldest on, out of the order and
+// returns how many are left.
+func (w *window) drop(ring []float32, rank []uint8, oldest, count int) int {
+	size, left := len(ring), 0
+	for i := range count {
+		d := float64(ring[(oldest+i)%size]) - w.pivot
+		w.sum -= d
+		w.sum2 -= d * d
+	}
+	for _, slot := range rank {
+		rank[left] = slot
+		age := int(slot) - oldest
+		age += size & (age >> 63)
+		keep := 0 // without a branch, as it could not be predicted
+		if age >= count {
+			keep = 1
+		}
+		left += keep
+	}
+	return left
+}
+
+// position returns the number of values that are not above v.
+func position(ring []float32, rank []uint8, v float32) int {
+	lo, n := 0, len(rank)
+	for n > 0 {
+		half := (n + 1) / 2
+		step := 0
+		if ring[rank[lo+half-1]] <= v {
+			step = half
+		}
+		lo += step
+		n -= half
+	}
+	return lo
 }
 
 // resum computes the sums afresh, around a value of the window.

@@ -35,9 +35,10 @@ func (d *zScore) judge(r reference, _ []float64) result {
 	return result{score: math.Abs(t) / lim, value: t, side: sign(t)}
 }
 
-func (d *zScore) limit(r reference, side int8) float64 {
+func (d *zScore) limits(r reference) (lo, hi float64) {
 	_, lim := d.t(&r)
-	return r.mean + float64(side)*lim*max(r.sd, r.floor)*math.Sqrt(1+1/r.n)
+	b := lim * max(r.sd, r.floor) * math.Sqrt(1+1/r.n)
+	return r.mean - b, r.mean + b
 }
 
 func (d *zScore) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {

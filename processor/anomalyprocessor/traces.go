@@ -109,10 +109,10 @@ func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
 			j.model.Learn(st, b.at, x)
 			continue
 		}
-		v := j.model.Observe(st, b.at, x)
-		if v.Samples > uint64(b.cfg.MinSamples) {
-			o.judged |= 1 << i
+		if j.model.Absorb(st, b.at, x) {
+			continue
 		}
+		v := j.model.Observe(st, b.at, x)
 		if v.Anomalous {
 			o.anomalous |= 1 << i
 			b.verdicts[i] = v // it is large, and nearly always not needed
@@ -131,6 +131,11 @@ func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
 	case o.anomalous == 0:
 		b.counts.normal++
 	default:
+		for i := range b.judges {
+			if o.has(o.seen, i) && ent.states[i].Samples() > uint64(b.cfg.MinSamples) {
+				o.judged |= 1 << i
+			}
+		}
 		return b.report(ctx, ent, &ref.Key, o)
 	}
 	return nil

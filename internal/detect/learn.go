@@ -1,0 +1,127 @@
+package detect
+
+import "math"
+
+// push appends y to the lag and, once there is a block of values behind the
+// newest lagSize ones, hands that to the baseline.
+func (m *Model) push(s *State, y float64, suspect bool) {
+	if int(s.win.n) < m.cfg.MinSamples {
+		m.warm(s, y)
+		return
+	}
+	i := s.lagN & (2*lagSize - 1)
+	s.lag[i] = float32(y)
+	if suspect {
+		s.suspect |= 1 << i
+	}
+	s.lagN = i + 1
+	if s.lagN == 2*lagSize {
+		m.advance(s)
+	}
+}
+
+// advance learns the oldest block of the lag.
+func (m *Model) advance(s *State) {
+	var block [lagSize]float32
+	k := 0
+	if s.shiftSide == 0 {
+		for i, y := range s.lag[:lagSize] {
+			if s.suspect&(1<<i) == 0 {
+				block[k] = float32(min(max(float64(y), s.quick.learnLo), s.quick.learnHi))
+				k++
+			}
+		}
+	}
+	copy(s.lag[:lagSize], s.lag[lagSize:])
+	s.suspect >>= lagSize
+	s.lagN = lagSize
+	if k == 0 {
+		return
+	}
+	m.learnLong(s, block[:k])
+	s.win.merge(block[:k], m.cfg.Window)
+	s.samples += uint64(k)
+	s.widen = max(0, s.widen-widenStep*spikeBudget*float32(k))
+	m.refresh(s)
+}
+
+// warm learns one of the first values, as it comes.
+func (m *Model) warm(s *State, y float64) {
+	one := [1]float32{float32(y)}
+	s.win.merge(one[:], m.cfg.Window)
+	s.samples++
+	if int(s.win.n) == m.cfg.MinSamples {
+		m.settle(s)
+	}
+}
+
+// settle winsorises the first values, which were learned as they came: a slow
+// first request must not blind the series for a window.
+func (m *Model) settle(s *State) {
+	var r reference
+	m.refer(s, &r)
+	bound := winsorWindow * max(r.mad*madToSigma, r.floor)
+	ring, _ := s.win.slices(m.cfg.Window)
+	ring = ring[:s.win.n]
+	for i, y := range ring {
+		ring[i] = float32(min(max(float64(y), r.med-bound), r.med+bound))
+	}
+	s.win.resum(m.cfg.Window)
+	s.mean = r.med
+	m.learnLong(s, ring)
+	m.refresh(s)
+}
+
+// learnLong adds values to the long baseline.
+func (m *Model) learnLong(s *State, values []float32) {
+	mean, variance, rho, prev := s.mean, s.variance, s.rho, s.prev
+	// The floor keeps rounding from passing for correlation.
+	floor := m.floor(s.mean)
+	for _, v := range values {
+		s.longN = min(s.longN+1, longSamples)
+		n := float64(s.longN)
+		d := float64(v) - mean
+		mean += d / n
+		switch {
+		case s.longN == longSamples:
+			variance += ((1-1/n)*d*d - variance) / n
+		case s.longN > 1: // Welford, for the variance over n-1
+			variance += d*d/n - variance/(n-1)
+		}
+		z := d / max(math.Sqrt(max(0, variance)), floor)
+		z = min(max(z, -winsorCUSUM), winsorCUSUM)
+		rho += (float32(z)*prev - rho) / float32(n)
+		prev = float32(z)
+	}
+	s.mean, s.variance, s.rho, s.prev = mean, variance, rho, prev
+}
+
+// refresh derives quick. It must be called after every change of the window,
+// the long baseline or the width of the limits.
+func (m *Model) refresh(s *State) {
+	if int(s.win.n) < m.cfg.MinSamples {
+		s.quick = quick{}
+		return
+	}
+	var r reference
+	m.refer(s, &r)
+	q := &s.quick
+	q.learnLo, q.learnHi = r.med-winsorWindow*r.scale, r.med+winsorWindow*r.scale
+	q.perSD, q.slow = r.perSD, 1/r.persistence
+	q.lo, q.hi = m.spikeLimits(&r)
+	// Rounding must not let a score of 1 pass.
+	const slack = 1e-9
+	q.lo += slack * (math.Abs(q.lo) + r.scale)
+	q.hi -= slack * (math.Abs(q.hi) + r.scale)
+}
+
+// spikeLimits are the limits of the strictest spike detector; without one,
+// they are out of the way.
+func (m *Model) spikeLimits(r *reference) (lo, hi float64) {
+	lo, hi = -math.MaxFloat64, math.MaxFloat64
+	for _, d := range m.spikes {
+		l, h := d.limits(*r)
+		lo, hi = max(lo, l), min(hi, h)
+	}
+	return lo, hi
+}
