@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -82,7 +83,7 @@ func measure(ctx context.Context, o options, c *measured) (cost float64, err err
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	config := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(config, []byte(c.config), 0o600); err != nil {
 		return 0, err
@@ -112,7 +113,7 @@ func measure(ctx context.Context, o options, c *measured) (cost float64, err err
 		if err != nil {
 			return 0, err
 		}
-		defer senders[i].Close()
+		defer func() { _ = senders[i].Close() }()
 	}
 
 	warm := o.warmup / o.batch
@@ -185,8 +186,9 @@ func freePort() string {
 	if err != nil {
 		return "127.0.0.1:0"
 	}
-	defer l.Close()
-	return l.Addr().String()
+	address := l.Addr().String()
+	_ = l.Close()
+	return address
 }
 
 func waitHealthy(ctx context.Context, address string) error {
