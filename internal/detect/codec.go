@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -53,15 +54,15 @@ func fingerprint(c *Config) uint64 {
 	return h
 }
 
-// AppendState appends the serialised s to dst. The ranks of the window are
-// left out, they follow from the values.
+// AppendState appends the serialised s to dst. What follows from the
+// rest is left out: the order of the window, and quick.
 func (m *Model) AppendState(dst []byte, s *State) []byte {
 	le := binary.LittleEndian
 	f32 := func(x float32) { dst = le.AppendUint32(dst, math.Float32bits(x)) }
 	f64 := func(x float64) { dst = le.AppendUint64(dst, math.Float64bits(x)) }
 	dst = append(dst, stateVersion)
 	dst = le.AppendUint64(dst, m.fingerprint)
-	ring, _ := s.win.slices(m.cfg.Window)
+	ring := s.win.ring(m.cfg.Window)
 	dst = append(dst, s.win.n, s.win.head)
 	for _, y := range ring[:s.win.n] {
 		f32(y)
@@ -88,7 +89,7 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	dst = le.AppendUint64(dst, uint64(s.lastAlarm))
 	dst = le.AppendUint64(dst, s.samples)
 	for _, w := range s.words {
-		f64(w)
+		dst = le.AppendUint64(dst, w)
 	}
 	return dst
 }
@@ -167,20 +168,16 @@ func (m *Model) read(r *reader, s *State) {
 		return
 	}
 	s.win.n, s.win.head = n, head
-	ring, rank := s.win.slices(size)
-	for i := range ring[:n] {
-		ring[i] = r.f32()
-		rank[i] = uint8(i)
+	var ring [MaxWindow + 1]float32
+	order := make([]uint8, n)
+	for i := range order {
+		ring[i], order[i] = r.f32(), uint8(i)
 	}
-	slices.SortStableFunc(rank[:n], func(a, b uint8) int {
-		switch x, y := ring[a], ring[b]; {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b uint8) int { return cmp.Compare(ring[a], ring[b]) })
+	value, born := s.win.slices(size)
+	for i, at := range order {
+		value[i], born[i] = ring[at], at
+	}
 	s.win.pivot, s.win.sum, s.win.sum2 = r.f64(), r.f64(), r.f64()
 	s.mean, s.variance = r.f64(), r.f64()
 	s.rho, s.prev, s.longN = r.f32(), r.f32(), r.u32()
@@ -202,8 +199,10 @@ func (m *Model) read(r *reader, s *State) {
 	s.onset, s.lastAlarm = int64(r.u64()), int64(r.u64())
 	s.samples = r.u64()
 	for i := range s.words {
-		s.words[i] = r.f64()
-		r.check(math.Abs(s.words[i]) <= 1e10, "detector state is malformed")
+		s.words[i] = r.u64()
+	}
+	for _, d := range m.shifts {
+		r.check(d.d.valid(m.wordsOf(s, d.i)), "detector state is malformed")
 	}
 	if r.err == nil {
 		m.refresh(s)

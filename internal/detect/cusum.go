@@ -1,5 +1,7 @@
 package detect
 
+import "math"
+
 // cusumRow: Page's two-sided cumulative sums of standardised, winsorised
 // deviations from the lagged long baseline, which is frozen during a shift.
 var cusumRow = row{
@@ -25,14 +27,15 @@ type cusum struct{ k, h float64 }
 
 // Words of cusum. Those of the lower side follow those of the upper side.
 const (
-	cusumSum   = iota // the sum, in standard deviations
+	cusumSum   = iota // the sum, in standard deviations: bits of a float64
 	cusumCount        // values since the sum left zero
-	cusumSec          // event time of the first of them: whole seconds
-	cusumNano         // and nanoseconds, so that both are exact
+	cusumSince        // event time of the first of them
 	cusumWords        // of one side
 )
 
-func (d *cusum) judge(r reference, w []float64) result {
+func sumOf(w []uint64) float64 { return math.Float64frombits(w[cusumSum]) }
+
+func (d *cusum) judge(r reference, w []uint64) result {
 	up, down := d.steps(r.z, 1/r.persistence)
 	high := d.add(w[:cusumWords:cusumWords], up, r.at, r.shift > 0)
 	low := d.add(w[cusumWords:2*cusumWords], down, r.at, r.shift < 0)
@@ -54,33 +57,45 @@ func (d *cusum) steps(z, slow float64) (up, down float64) {
 
 // add advances the sum of one side. Sums are capped, at half the threshold
 // during a shift, so that the end of a shift shows soon.
-func (d *cusum) add(w []float64, step float64, at int64, during bool) float64 {
-	sum := w[cusumSum] + step
-	if sum <= 0 {
-		w[cusumSum], w[cusumCount] = 0, 0
-		return 0
-	}
-	if w[cusumCount] == 0 {
-		w[cusumSec], w[cusumNano] = float64(at/1e9), float64(at%1e9)
-	}
-	w[cusumCount] = min(w[cusumCount]+1, 1e6)
+//
+// Whether a sum falls to zero is a coin toss for a normal series, so that a
+// branch on it would cost more than all the rest: masks do instead.
+func (d *cusum) add(w []uint64, step float64, at int64, during bool) float64 {
+	sum := sumOf(w) + step
 	limit := 1.25 * d.h
 	if during {
 		limit = d.h / 2
 	}
-	w[cusumSum] = min(sum, limit)
-	return w[cusumSum]
+	if sum > limit {
+		sum = limit
+	}
+	b := math.Float64bits(sum)
+	alive := ^uint64(int64(b) >> 63)
+	first := uint64(int64(w[cusumCount]-1) >> 63)
+	w[cusumSum] = b & alive
+	w[cusumSince] = w[cusumSince]&^first | uint64(at)&first
+	w[cusumCount] = (w[cusumCount] + 1) & alive
+	return math.Float64frombits(b & alive)
 }
 
-func (d *cusum) fits(w []float64, z, slow float64) bool {
+func (d *cusum) fits(w []uint64, z, slow float64) bool {
 	up, down := d.steps(z, slow)
-	return w[cusumSum]+up < d.h && w[cusumWords+cusumSum]+down < d.h
+	return sumOf(w)+up < d.h && sumOf(w[cusumWords:])+down < d.h
 }
 
-func (d *cusum) absorb(w []float64, z, slow float64, at int64) {
+func (d *cusum) absorb(w []uint64, z, slow float64, at int64) {
 	up, down := d.steps(z, slow)
 	d.add(w[:cusumWords:cusumWords], up, at, false)
 	d.add(w[cusumWords:2*cusumWords], down, at, false)
+}
+
+func (d *cusum) valid(w []uint64) bool {
+	for _, s := range [...][]uint64{w[:cusumWords], w[cusumWords:]} {
+		if sum := sumOf(s); !(sum >= 0 && sum <= 1.25*d.h) || s[cusumCount] > math.MaxInt32 {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *cusum) limits(r reference) (lo, hi float64) {
@@ -88,11 +103,11 @@ func (d *cusum) limits(r reference) (lo, hi float64) {
 	return r.longMean - b, r.longMean + b
 }
 
-func (d *cusum) extra(_ *Model, r reference, w []float64) [MaxExtra]float64 {
-	return [MaxExtra]float64{w[cusumSum], w[cusumWords+cusumSum], r.longN}
+func (d *cusum) extra(_ *Model, r reference, w []uint64) [MaxExtra]float64 {
+	return [MaxExtra]float64{sumOf(w), sumOf(w[cusumWords:]), r.longN}
 }
 
-func (d *cusum) side(w []float64, side int8) []float64 {
+func (d *cusum) side(w []uint64, side int8) []uint64 {
 	if side < 0 {
 		return w[cusumWords : 2*cusumWords]
 	}
@@ -101,17 +116,17 @@ func (d *cusum) side(w []float64, side int8) []float64 {
 
 // accept leaves a head start of half the threshold (fast initial response):
 // if the shift lasts, it is confirmed in half the time.
-func (d *cusum) accept(w []float64, side int8) {
-	d.side(w, side)[cusumSum] = d.h / 2
+func (d *cusum) accept(w []uint64, side int8) {
+	d.side(w, side)[cusumSum] = math.Float64bits(d.h / 2)
 	other := d.side(w, -side)
 	other[cusumSum], other[cusumCount] = 0, 0
 }
 
-func (d *cusum) over(w []float64, side int8) bool { return d.side(w, side)[cusumSum] == 0 }
+func (d *cusum) over(w []uint64, side int8) bool { return d.side(w, side)[cusumSum] == 0 }
 
-func (d *cusum) since(w []float64, side int8) (int, int64) {
+func (d *cusum) since(w []uint64, side int8) (int, int64) {
 	s := d.side(w, side)
-	return int(s[cusumCount]), int64(s[cusumSec])*1e9 + int64(s[cusumNano])
+	return int(s[cusumCount]), int64(s[cusumSince])
 }
 
-func (d *cusum) clear(w []float64) { clear(w) }
+func (d *cusum) clear(w []uint64) { clear(w) }

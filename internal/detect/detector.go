@@ -11,18 +11,18 @@ type result struct {
 }
 
 // detector is one method. It is immutable; what it remembers of a series lies
-// in w, its words of the state. Arguments are passed by value so that nothing
+// in w, its words of the state, whose use is its own. Arguments are passed by value so that nothing
 // escapes to the heap.
 //
 // A detector judges both sides always: whether a side matters to the user is
 // decided by the model, since the baseline must follow either.
 type detector interface {
-	judge(r reference, w []float64) result
+	judge(r reference, w []uint64) result
 	// limits returns the limits on both sides, on the judged scale.
 	limits(r reference) (lo, hi float64)
 	// extra returns the numbers named by Info.Extra, in the unit of the metric
 	// where they have one. It is called for findings only.
-	extra(m *Model, r reference, w []float64) [MaxExtra]float64
+	extra(m *Model, r reference, w []uint64) [MaxExtra]float64
 }
 
 // shiftDetector is a detector that sees sustained shifts rather than single
@@ -30,17 +30,19 @@ type detector interface {
 type shiftDetector interface {
 	detector
 	// accept is called when a finding was accepted as a shift to side.
-	accept(w []float64, side int8)
+	accept(w []uint64, side int8)
 	// over reports whether the evidence for a shift to side is used up.
-	over(w []float64, side int8) bool
+	over(w []uint64, side int8) bool
 	// since returns the number of values, and the event time of the first,
 	// that the evidence for a shift to side comes from.
-	since(w []float64, side int8) (n int, onset int64)
+	since(w []uint64, side int8) (n int, onset int64)
 	// clear forgets all evidence.
-	clear(w []float64)
+	clear(w []uint64)
 	// fits reports whether a value at z, the standardised deviation, leaves the
 	// evidence below the threshold. absorb then takes it in, as judge would
 	// while no shift is on.
-	fits(w []float64, z, slow float64) bool
-	absorb(w []float64, z, slow float64, at int64)
+	fits(w []uint64, z, slow float64) bool
+	absorb(w []uint64, z, slow float64, at int64)
+	// valid reports whether w can have been written by this detector.
+	valid(w []uint64) bool
 }

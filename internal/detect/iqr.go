@@ -38,7 +38,7 @@ func (d *iqr) fence(r *reference) (width, factor float64) {
 	return width, (d.table.at(r.effective)*r.spike - quartile) / iqrSigma
 }
 
-func (d *iqr) judge(r reference, _ []float64) result {
+func (d *iqr) judge(r reference, _ []uint64) result {
 	width, factor := d.fence(&r)
 	switch {
 	case r.y > r.q3:
@@ -56,7 +56,7 @@ func (d *iqr) limits(r reference) (lo, hi float64) {
 	return r.q1 - factor*width, r.q3 + factor*width
 }
 
-func (d *iqr) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {
+func (d *iqr) extra(m *Model, r reference, _ []uint64) [MaxExtra]float64 {
 	q1, q3 := m.back(r.q1), m.back(r.q3)
 	lo, hi := d.limits(r)
 	return [MaxExtra]float64{q1, q3, q3 - q1, m.back(lo), m.back(hi)}

@@ -61,14 +61,10 @@ func (m *Model) settle(s *State) {
 	var r reference
 	m.refer(s, &r)
 	bound := winsorWindow * max(r.mad*madToSigma, r.floor)
-	ring, _ := s.win.slices(m.cfg.Window)
-	ring = ring[:s.win.n]
-	for i, y := range ring {
-		ring[i] = float32(min(max(float64(y), r.med-bound), r.med+bound))
-	}
-	s.win.resum(m.cfg.Window)
+	s.win.clamp(r.med-bound, r.med+bound, m.cfg.Window)
 	s.mean = r.med
-	m.learnLong(s, ring)
+	ring := s.win.ring(m.cfg.Window) // has not wrapped yet
+	m.learnLong(s, ring[:s.win.n])
 	m.refresh(s)
 }
 
@@ -78,19 +74,22 @@ func (m *Model) learnLong(s *State, values []float32) {
 	// The floor keeps rounding from passing for correlation.
 	floor := m.floor(s.mean)
 	for _, v := range values {
-		s.longN = min(s.longN+1, longSamples)
-		n := float64(s.longN)
+		inv := 1. / longSamples
+		if s.longN < longSamples {
+			s.longN++
+			inv = 1 / float64(s.longN)
+		}
 		d := float64(v) - mean
-		mean += d / n
+		mean += d * inv
 		switch {
 		case s.longN == longSamples:
-			variance += ((1-1/n)*d*d - variance) / n
+			variance += ((1-inv)*d*d - variance) * inv
 		case s.longN > 1: // Welford, for the variance over n-1
-			variance += d*d/n - variance/(n-1)
+			variance += d*d*inv - variance/float64(s.longN-1)
 		}
 		z := d / max(math.Sqrt(max(0, variance)), floor)
 		z = min(max(z, -winsorCUSUM), winsorCUSUM)
-		rho += (float32(z)*prev - rho) / float32(n)
+		rho += (float32(z)*prev - rho) * float32(inv)
 		prev = float32(z)
 	}
 	s.mean, s.variance, s.rho, s.prev = mean, variance, rho, prev

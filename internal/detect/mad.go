@@ -21,7 +21,7 @@ var madRow = row{
 
 type mad struct{ table *limitTable }
 
-func (d *mad) judge(r reference, _ []float64) result {
+func (d *mad) judge(r reference, _ []uint64) result {
 	z := (r.y - r.med) / r.scale
 	return result{score: math.Abs(z) / (d.table.at(r.effective) * r.spike), value: z, side: sign(z)}
 }
@@ -31,7 +31,7 @@ func (d *mad) limits(r reference) (lo, hi float64) {
 	return r.med - b, r.med + b
 }
 
-func (d *mad) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {
+func (d *mad) extra(m *Model, r reference, _ []uint64) [MaxExtra]float64 {
 	spread := (m.back(r.med+r.mad) - m.back(r.med-r.mad)) / 2
 	return [MaxExtra]float64{m.back(r.med), spread, (r.y - r.med) / r.scale}
 }

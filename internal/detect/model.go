@@ -112,7 +112,7 @@ func (m *Model) ExtraNames(i uint8) []string {
 func (m *Model) transform(x float64) (y float64, ok bool) {
 	y = x
 	if m.cfg.Scale == Log {
-		y = math.Log(x + m.cfg.LogOffset)
+		y = fastLog(x + m.cfg.LogOffset)
 	}
 	if !(math.Abs(y) <= math.MaxFloat32/4) {
 		return 0, false
@@ -129,7 +129,7 @@ func (m *Model) back(y float64) float64 {
 	return y
 }
 
-func (m *Model) wordsOf(s *State, i int) []float64 { return s.words[m.words[i][0]:m.words[i][1]] }
+func (m *Model) wordsOf(s *State, i int) []uint64 { return s.words[m.words[i][0]:m.words[i][1]] }
 
 // Learn learns from x without judging it. It is meant for items that are too
 // late to alarm on; their event time does not matter.

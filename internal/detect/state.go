@@ -18,7 +18,7 @@ type State struct {
 	// What Absorb reads and writes comes first, so that it touches few cache
 	// lines: quick is derived from the rest, words are those of the detectors.
 	quick quick
-	words [wordCount]float64
+	words [wordCount]uint64
 	// lag holds the newest values, oldest first; bit i of suspect marks lag[i]
 	// as not to be learned.
 	lag     [2 * lagSize]float32

@@ -7,73 +7,84 @@ const flatWindow = 64
 
 // tail is the memory of windows longer than flatWindow.
 type tail struct {
-	ring [MaxWindow]float32
-	rank [MaxWindow]uint8
+	value [MaxWindow + 1]float32
+	born  [MaxWindow + 1]uint8
 }
 
-// window is the short reference: the last values in a ring, and the slots of
-// the ring in the order of their values. The order makes every quantile a
-// look-up; keeping it costs one search and one short memmove per value, which
-// beats trees and heaps at this size.
+// window is the short reference: the last values in ascending order, each with
+// its place in a ring of the window's size, by which it will be dropped. The
+// order makes every quantile a look-up. Values come in blocks, so that keeping
+// the order is one pass over the window for eight of them.
 //
 // Sums are kept relative to pivot and are recomputed each time the ring wraps,
 // so that rounding errors neither add up nor show on constant series.
 type window struct {
-	ring  [flatWindow]float32
-	rank  [flatWindow]uint8
+	value [flatWindow]float32
+	born  [flatWindow]uint8
 	long  *tail // set when the model's window exceeds flatWindow
 	pivot float64
 	sum   float64
 	sum2  float64
 	n     uint8
-	head  uint8 // slot of the next value
+	head  uint8 // place of the next value in the ring
 	split uint8 // hint for mad
 }
 
-// slices returns ring and rank with size slots.
-func (w *window) slices(size int) ([]float32, []uint8) {
+// slices returns the memory for size values, and some beyond.
+func (w *window) slices(size int) (value []float32, born []uint8) {
 	if size > flatWindow {
-		return w.long.ring[:size], w.long.rank[:size]
+		return w.long.value[:], w.long.born[:]
 	}
-	return w.ring[:size], w.rank[:size]
+	return w.value[:], w.born[:]
+}
+
+// sorted returns the values in ascending order.
+func (w *window) sorted(size int) sorted {
+	value, _ := w.slices(size)
+	return value[:w.n]
 }
 
 // merge adds values, at most lagSize, and drops the oldest that have no place
 // in a window of size any more.
 func (w *window) merge(values []float32, size int) {
-	ring, rank := w.slices(size)
+	value, born := w.slices(size)
 	n, k := int(w.n), len(values)
-	if drop := n + k - size; drop > 0 {
+	if excess := n + k - size; excess > 0 {
 		oldest := int(w.head) + size - n
 		if oldest >= size {
 			oldest -= size
 		}
-		n = w.drop(ring, rank[:n], oldest, drop)
+		w.drop(value[:n], born[:n], size, oldest, excess)
+		n -= excess
 	}
-	// Sorted by insertion; the slots go along.
-	var sorted [lagSize]float32
-	var slots [lagSize]uint8
+	var block [lagSize]fresh
 	head, wrapped := int(w.head), w.n == 0
-	for i, v := range values {
-		j := i
-		for ; j > 0 && sorted[j-1] > v; j-- {
-			sorted[j], slots[j] = sorted[j-1], slots[j-1]
+	for i := range block {
+		if i >= k {
+			block[i] = lastFresh
+			continue
 		}
-		sorted[j], slots[j] = v, uint8(head)
-		ring[head] = v
-		d := float64(v) - w.pivot
+		block[i] = newFresh(values[i], uint8(head))
+		d := float64(values[i]) - w.pivot
 		w.sum += d
 		w.sum2 += d * d
 		if head++; head == size {
 			head, wrapped = 0, true
 		}
 	}
+	sortBlock(&block)
+	// All searches come first: they do not depend on each other.
+	var places [lagSize]int
+	for j := range k {
+		places[j] = position(value, n, block[j].value())
+	}
 	// From the largest on, each makes room for itself and those before it.
 	end := n
 	for j := k - 1; j >= 0; j-- {
-		at := position(ring, rank[:end], sorted[j])
-		copy(rank[at+j+1:], rank[at:end])
-		rank[at+j] = slots[j]
+		at := places[j]
+		copy(value[at+j+1:], value[at:end])
+		copy(born[at+j+1:], born[at:end])
+		value[at+j], born[at+j] = block[j].value(), block[j].born()
 		end = at
 	}
 	w.n, w.head = uint8(n+k), uint8(head)
@@ -82,49 +93,90 @@ func (w *window) merge(values []float32, size int) {
 	}
 }
 
-// drop takes the count oldest slots, from oldest on, out of the order and
-// returns how many are left.
-func (w *window) drop(ring []float32, rank []uint8, oldest, count int) int {
-	size, left := len(ring), 0
-	for i := range count {
-		d := float64(ring[(oldest+i)%size]) - w.pivot
+// drop takes out the oldest values, those in count places of the ring from
+// oldest on. There is no branch in the loop, as it could not be predicted.
+func (w *window) drop(value []float32, born []uint8, size, oldest, count int) {
+	var gone [2 * lagSize]float32
+	left, g := 0, 0
+	born = born[:len(value)]
+	for i, v := range value {
+		b := born[i]
+		age := int(b) - oldest
+		age += size & (age >> 63)
+		keep := 1 + (age-count)>>63
+		value[left], born[left] = v, b
+		gone[g&(2*lagSize-1)] = v
+		left += keep
+		g += 1 - keep
+	}
+	for _, v := range gone[:count] {
+		d := float64(v) - w.pivot
 		w.sum -= d
 		w.sum2 -= d * d
 	}
-	for _, slot := range rank {
-		rank[left] = slot
-		age := int(slot) - oldest
-		age += size & (age >> 63)
-		keep := 0 // without a branch, as it could not be predicted
-		if age >= count {
-			keep = 1
-		}
-		left += keep
-	}
-	return left
 }
 
-// position returns the number of values that are not above v.
-func position(ring []float32, rank []uint8, v float32) int {
-	lo, n := 0, len(rank)
+// position returns the number of the first n values that are not above v.
+func position(value []float32, n int, v float32) int {
+	at := 0
 	for n > 0 {
 		half := (n + 1) / 2
-		step := 0
-		if ring[rank[lo+half-1]] <= v {
-			step = half
-		}
-		lo += step
+		// The sign of the difference instead of a branch.
+		above := int(int32(math.Float32bits(v-value[at+half-1])) >> 31)
+		at += half &^ above
 		n -= half
 	}
-	return lo
+	return at
 }
 
-// resum computes the sums afresh, around a value of the window.
+// fresh is a value and its place in the ring in one number that sorts by value.
+type fresh uint64
+
+const lastFresh = fresh(math.MaxUint64)
+
+func newFresh(v float32, born uint8) fresh {
+	b := math.Float32bits(v)
+	b ^= uint32(int32(b)>>31) | 1<<31
+	return fresh(b)<<8 | fresh(born)
+}
+
+func (f fresh) born() uint8 { return uint8(f) }
+
+func (f fresh) value() float32 {
+	b := uint32(f >> 8)
+	return math.Float32frombits(b ^ (uint32(int32(^b)>>31) | 1<<31))
+}
+
+// sortBlock is Batcher's network: no branch depends on the values.
+func sortBlock(x *[lagSize]fresh) {
+	a, b, c, d, e, f, g, h := x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+	a, b = min(a, b), max(a, b)
+	c, d = min(c, d), max(c, d)
+	e, f = min(e, f), max(e, f)
+	g, h = min(g, h), max(g, h)
+	a, c = min(a, c), max(a, c)
+	b, d = min(b, d), max(b, d)
+	e, g = min(e, g), max(e, g)
+	f, h = min(f, h), max(f, h)
+	b, c = min(b, c), max(b, c)
+	f, g = min(f, g), max(f, g)
+	a, e = min(a, e), max(a, e)
+	b, f = min(b, f), max(b, f)
+	c, g = min(c, g), max(c, g)
+	d, h = min(d, h), max(d, h)
+	c, e = min(c, e), max(c, e)
+	d, f = min(d, f), max(d, f)
+	b, c = min(b, c), max(b, c)
+	d, e = min(d, e), max(d, e)
+	f, g = min(f, g), max(f, g)
+	*x = [lagSize]fresh{a, b, c, d, e, f, g, h}
+}
+
+// resum computes the sums afresh, around the middle of the window.
 func (w *window) resum(size int) {
-	ring, rank := w.slices(size)
-	ring = ring[:w.n]
-	w.pivot, w.sum, w.sum2 = float64(ring[rank[w.n/2]]), 0, 0
-	for _, v := range ring {
+	values := w.sorted(size)
+	w.pivot, w.sum, w.sum2 = float64(values[len(values)/2]), 0, 0
+	for _, v := range values {
 		d := float64(v) - w.pivot
 		w.sum += d
 		w.sum2 += d * d
@@ -139,84 +191,31 @@ func (w *window) moments() (mean, sd float64) {
 	return w.pivot + m, math.Sqrt(max(0, v))
 }
 
-// sorted gives access to the values of a window in ascending order.
-type sorted struct {
-	ring []float32
-	rank []uint8
+// clamp cuts all values to lo..hi.
+func (w *window) clamp(lo, hi float64, size int) {
+	values := w.sorted(size)
+	for i, v := range values {
+		values[i] = float32(min(max(float64(v), lo), hi))
+	}
+	w.resum(size)
 }
 
-func (w *window) sorted(size int) sorted {
-	ring, rank := w.slices(size)
-	return sorted{ring: ring, rank: rank[:w.n]}
+// ring returns the values by their place in the ring.
+func (w *window) ring(size int) (list [MaxWindow + 1]float32) {
+	_, born := w.slices(size)
+	for i, v := range w.sorted(size) {
+		list[born[i]] = v
+	}
+	return list
 }
 
-func (o sorted) at(i int) float64 { return float64(o.ring[o.rank[i]]) }
-
-// quantile is type 7 of Hyndman and Fan.
-func (o sorted) quantile(p float64) float64 {
-	h := float64(len(o.rank)-1) * p
-	i := int(h)
-	lo := o.at(i)
-	hi := o.at(min(i+1, len(o.rank)-1))
-	return lo + (h-float64(i))*(hi-lo)
-}
-
-// mad returns the median of the absolute deviations from med, the median of
-// the values. Left and right of the median the deviations are sorted already,
-// so it is the middle of the union of two sorted runs. hint is the number of
-// values that came from the left run last time: from one value to the next it
-// moves by a step or two, which is cheaper than a search.
-func (o sorted) mad(med float64, hint *uint8) float64 {
-	ring, rank := o.ring, o.rank
-	n := len(rank)
-	nl := n / 2 // left run: nl-1 .. 0, right run: nl .. n-1
-	nr := n - nl
-	k := (n - 1) / 2 // deviations below the (lower) median of them
-	i := min(max(int(*hint), k-nr), k, nl)
-	j := k - i
-	left := func(i int) float64 { return med - float64(ring[rank[nl-1-i]]) }
-	right := func(i int) float64 { return float64(ring[rank[nl+i]]) - med }
-	for i > 0 && j < nr && left(i-1) > right(j) {
-		i--
-		j++
-	}
-	for j > 0 && i < nl && right(j-1) > left(i) {
-		i++
-		j--
-	}
-	*hint = uint8(i)
-	pop := func() float64 {
-		if i < nl && (j >= nr || left(i) <= right(j)) {
-			i++
-			return left(i - 1)
-		}
-		j++
-		return right(j - 1)
-	}
-	a := pop()
-	if n%2 == 1 {
-		return a
-	}
-	return (a + pop()) / 2
-}
-
-// meanAbs returns the mean absolute deviation from med.
-func (o sorted) meanAbs(med float64) float64 {
-	sum := 0.0
-	for _, r := range o.rank {
-		sum += math.Abs(float64(o.ring[r]) - med)
-	}
-	return sum / float64(len(o.rank))
-}
-
-// reshape replaces the values by normal scores around mean. The order of the
-// values stays, and with it the ranks.
+// reshape replaces the values by normal scores around mean. Their order stays.
 func (w *window) reshape(mean, sd float64, size int) {
-	ring, rank := w.slices(size)
+	values := w.sorted(size)
 	n := float64(w.n)
-	for i, slot := range rank[:w.n] {
+	for i := range values {
 		p := (float64(i) + .5) / n
-		ring[slot] = float32(mean + sd*math.Sqrt2*math.Erfinv(2*p-1))
+		values[i] = float32(mean + sd*math.Sqrt2*math.Erfinv(2*p-1))
 	}
 	w.resum(size)
 }

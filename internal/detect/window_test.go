@@ -101,11 +101,11 @@ func TestReshapeKeepsOrderAndSetsMoments(t *testing.T) {
 	for range 100 {
 		w.merge([]float32{float32(r.NormFloat64())}, 64)
 	}
-	_, rank := w.slices(64)
-	before := slices.Clone(rank)
+	_, born := w.slices(64)
+	before := slices.Clone(born)
 	w.reshape(10, 2, 64)
-	require.Equal(t, before, rank)
-	require.True(t, slices.IsSortedFunc(rank, func(a, b uint8) int { return int(w.ring[a]*1e6) - int(w.ring[b]*1e6) }))
+	require.Equal(t, before, born)
+	require.True(t, slices.IsSorted(w.sorted(64)))
 	mean, sd := w.moments()
 	require.InDelta(t, 10, mean, 1e-4)
 	require.InDelta(t, 2, sd, .05)

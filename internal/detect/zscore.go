@@ -30,7 +30,7 @@ func (d *zScore) t(r *reference) (t, lim float64) {
 	return (r.y - r.mean) / (sd * math.Sqrt(1+1/r.n)), d.table.at(r.effective) * r.spike
 }
 
-func (d *zScore) judge(r reference, _ []float64) result {
+func (d *zScore) judge(r reference, _ []uint64) result {
 	t, lim := d.t(&r)
 	return result{score: math.Abs(t) / lim, value: t, side: sign(t)}
 }
@@ -41,7 +41,7 @@ func (d *zScore) limits(r reference) (lo, hi float64) {
 	return r.mean - b, r.mean + b
 }
 
-func (d *zScore) extra(m *Model, r reference, _ []float64) [MaxExtra]float64 {
+func (d *zScore) extra(m *Model, r reference, _ []uint64) [MaxExtra]float64 {
 	return [MaxExtra]float64{m.back(r.mean), (m.back(r.mean+r.sd) - m.back(r.mean-r.sd)) / 2}
 }
 
