@@ -60,7 +60,7 @@ func steadySeries(tb testing.TB, r *rig, n int) []ptrace.Traces {
 		_, err := r.eng.processTraces(context.Background(), batch(&next))
 		require.NoError(tb, err)
 	}
-	list := make([]ptrace.Traces, max(64, 2*n/benchBatch))
+	list := make([]ptrace.Traces, max(64, 8*n/benchBatch))
 	for i := range list {
 		list[i] = batch(&next)
 	}
