@@ -38,6 +38,7 @@ func fingerprint(c *Config) uint64 {
 	num(math.Float64bits(c.MinRelative))
 	num(math.Float64bits(c.MinAbsolute))
 	num(uint64(c.CoolDown))
+	num(math.Float64bits(c.LoneScore))
 	for _, d := range c.Detectors {
 		r := lookup(d.Name)
 		add([]byte(d.Name)...)
@@ -76,6 +77,7 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	f32(s.prev)
 	dst = le.AppendUint32(dst, s.longN)
 	dst = le.AppendUint16(dst, s.suspect)
+	dst = le.AppendUint16(dst, s.doubted)
 	dst = append(dst, s.lagN, s.calm)
 	for _, y := range s.lag {
 		f32(y)
@@ -183,8 +185,8 @@ func (m *Model) read(r *reader, s *State) {
 	s.rho, s.prev, s.longN = r.f32(), r.f32(), r.u32()
 	r.check(s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
 	r.check(math.Abs(float64(s.rho)) <= 9 && math.Abs(float64(s.prev)) <= winsorCUSUM, "correlation is malformed")
-	s.suspect, s.lagN, s.calm = r.u16(), r.u8(), r.u8()
-	r.check(s.lagN < 2*lagSize && s.suspect>>s.lagN == 0 && s.calm <= calmAfter, "lag is malformed")
+	s.suspect, s.doubted, s.lagN, s.calm = r.u16(), r.u16(), r.u8(), r.u8()
+	r.check(s.lagN < 2*lagSize && (s.suspect|s.doubted)>>s.lagN == 0 && s.calm <= calmAfter, "lag is malformed")
 	for i := range s.lag {
 		s.lag[i] = r.f32()
 	}

@@ -75,6 +75,7 @@ func TestFingerprintFollowsTheConfiguration(t *testing.T) {
 		{MinRelative: .1},
 		{MinAbsolute: 1},
 		{CoolDown: 1},
+		{LoneScore: 2},
 		{Detectors: []DetectorConfig{{Name: "mad"}}},
 		{Detectors: []DetectorConfig{{Name: "mad", Threshold: 6}}},
 		{Detectors: []DetectorConfig{{Name: "cusum"}}},

@@ -14,6 +14,9 @@ const (
 	DefaultWindow     = 64
 	DefaultMinSamples = 16
 	DefaultCoolDown   = 5 * time.Minute
+	// DefaultLoneScore, see [Config].
+	DefaultLoneScore = 1.15
+	maxLoneScore     = 10
 	// MaxDetectors is the most detectors that one model can run.
 	MaxDetectors = 8
 )
@@ -144,6 +147,11 @@ type Config struct {
 	// the same series alarms, unless it is more severe and at least high.
 	// Default 0, none.
 	CoolDown time.Duration
+	// LoneScore is the score from which on a value is a finding although it is
+	// the only one outside the limits among the latest 8 to 15 values, 1..10.
+	// Each detector beyond the first that agrees adds .25 to the score. It has
+	// no effect with a single spike detector. Default 1.15 (0 means the default).
+	LoneScore float64
 	// Detectors to run, at most 8. Default nil: all of [Detectors].
 	Detectors []DetectorConfig
 }
@@ -166,6 +174,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.LogOffset == 0 {
 		c.LogOffset = 1e-9
+	}
+	if c.LoneScore == 0 {
+		c.LoneScore = DefaultLoneScore
 	}
 	if c.Detectors == nil {
 		for _, r := range registry {
@@ -203,6 +214,9 @@ func (c Config) Validate() error {
 	}
 	if c.CoolDown < 0 {
 		fail("cool_down must be >= 0, got %v", c.CoolDown)
+	}
+	if !(c.LoneScore >= 1 && c.LoneScore <= maxLoneScore) {
+		fail("lone_score must be 0 (default) or in 1..%d, got %v", maxLoneScore, c.LoneScore)
 	}
 	if n := len(c.Detectors); n == 0 || n > MaxDetectors {
 		fail("detectors must list 1..%d detectors, got %d", MaxDetectors, n)

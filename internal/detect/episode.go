@@ -71,6 +71,35 @@ func (m *Model) episode(s *State, r *reference, x float64, results *[MaxDetector
 	}
 }
 
+// agreement is what each further detector adds to the score of a lone value.
+const agreement = .25
+
+// lone reports whether the results are those of a value that is outside the
+// limits by little, and the only one for a while: more often the tail of the
+// noise than an incident. A second one confirms the first.
+func (m *Model) lone(s *State, results *[MaxDetectors]result) bool {
+	if s.inRun || len(m.spikes) < 2 {
+		return false
+	}
+	if s.doubted != 0 {
+		s.suspect |= s.doubted
+		s.doubted = 0
+		return false
+	}
+	best, agree := 0.0, -1
+	for i := range m.detectors {
+		switch score := results[i].score; {
+		case score < 1:
+		case m.shiftAt(i) != nil:
+			return false
+		default:
+			best = max(best, score)
+			agree++
+		}
+	}
+	return best+agreement*float64(agree) < m.cfg.LoneScore
+}
+
 // patience is the length of a run after which it becomes the new normal. A
 // shift that nobody hears of is followed soon.
 func (m *Model) patience(s *State) int {
@@ -205,7 +234,7 @@ func (m *Model) rebase(s *State, r *reference, v *Verdict) {
 	s.mean, s.variance = s.runMean, sd*sd
 	s.longN = min(s.longN, uint32(m.cfg.Window))
 	s.prev = 0
-	s.suspect = 0
+	s.suspect, s.doubted = 0, 0
 	s.shiftSide = 0
 	m.clearWords(s)
 	m.refresh(s)

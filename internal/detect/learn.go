@@ -32,8 +32,10 @@ func (m *Model) advance(s *State) {
 			}
 		}
 	}
+	doubted := s.doubted&(1<<lagSize-1) != 0
 	copy(s.lag[:lagSize], s.lag[lagSize:])
 	s.suspect >>= lagSize
+	s.doubted >>= lagSize
 	s.lagN = lagSize
 	if k == 0 {
 		return
@@ -42,6 +44,9 @@ func (m *Model) advance(s *State) {
 	s.win.merge(block[:k], m.cfg.Window)
 	s.samples += uint64(k)
 	s.widen = max(0, s.widen-widenStep*spikeBudget*float32(k))
+	if doubted { // and nothing came of it
+		s.widen = min(s.widen+widenStep, widenMax)
+	}
 	m.refresh(s)
 }
 

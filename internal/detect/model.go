@@ -193,6 +193,11 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		m.push(s, y, false)
 		return v
 	}
+	if m.lone(s, &results) {
+		m.push(s, y, false)
+		s.doubted |= 1 << (s.lagN - 1)
+		return v
+	}
 	m.episode(s, &r, x, &results, &v)
 	return v
 }

@@ -246,3 +246,39 @@ func TestSlowFirstRequestDoesNotBlindTheSeries(t *testing.T) {
 		require.True(t, f.add(5000).Alarm, "position %d", position)
 	}
 }
+
+// One value that is little outside the limits is not believed, a second one
+// soon after it is, and so is one that is far outside.
+func TestALoneValueNeedsToBeFarOut(t *testing.T) {
+	fed := func(c Config) (f *feed, limit float64) {
+		f = newFeed(t, c)
+		f.repeat(200, lognormal(1, 500, .2))
+		_, _, limit, ok := f.m.Expect(&f.s)
+		require.True(t, ok)
+		return f, limit
+	}
+	f, limit := fed(latency())
+	require.False(t, f.add(1.05*limit).Anomalous)
+	require.GreaterOrEqual(t, f.last.Score, 1.)
+	f.repeat(3, lognormal(2, 500, .2))
+	require.True(t, f.add(1.05*limit).Alarm, "confirmed")
+
+	f, limit = fed(latency())
+	require.False(t, f.add(1.05*limit).Anomalous)
+	f.repeat(2*lagSize, lognormal(2, 500, .2))
+	require.Positive(t, f.s.widen, "it widens the limits")
+	require.False(t, f.add(1.05*limit).Anomalous, "forgotten")
+
+	f, limit = fed(latency())
+	require.True(t, f.add(3*limit).Alarm, "far out")
+
+	c := latency()
+	c.Detectors = []DetectorConfig{{Name: "z_score"}, {Name: "cusum"}}
+	f, limit = fed(c)
+	require.True(t, f.add(1.05*limit).Alarm, "there is nothing else to confirm it")
+
+	c = latency()
+	c.LoneScore = 1
+	f, limit = fed(c)
+	require.True(t, f.add(1.05*limit).Alarm)
+}

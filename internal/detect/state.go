@@ -23,6 +23,9 @@ type State struct {
 	// as not to be learned.
 	lag     [2 * lagSize]float32
 	suspect uint16
+	// doubted marks values outside the limits that were not believed, because
+	// they were alone.
+	doubted uint16
 	lagN    uint8
 
 	// A run lasts from the first value outside the limits, on either side,

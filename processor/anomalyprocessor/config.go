@@ -258,6 +258,7 @@ func (c *Config) plans() []plan {
 			MinRelative: or(own.MinRelativeDeviation, m.minRelative),
 			MinAbsolute: or(own.MinAbsoluteDeviation, m.minAbsolute),
 			CoolDown:    c.CoolDown,
+			LoneScore:   m.loneScore,
 		}}
 		for _, info := range detect.Detectors() {
 			d := c.Detectors[info.Name]

@@ -22,6 +22,9 @@ type metricRow struct {
 	direction   detect.Direction
 	minRelative float64
 	minAbsolute float64
+	// loneScore is the score that a single call out of the ordinary needs, 0
+	// for the default of the detectors.
+	loneScore float64
 }
 
 // metrics is the table of all metrics. Its order is the order of evaluation,
@@ -37,9 +40,11 @@ var metrics = [...]metricRow{
 		logOffset: 1, direction: detect.Up, minRelative: .2, minAbsolute: 50,
 	},
 	{
+		// Most prompts are short or cached and some are neither: a single late
+		// token says little.
 		name: "ttft_ms", field: genai.FieldTTFT, value: func(e *genai.Event) float64 { return e.TTFTMillis },
 		unit: "ms", typ: anomaly.TypeLatencySpike,
-		logOffset: 1, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+		logOffset: 1, direction: detect.Up, minRelative: .2, minAbsolute: 50, loneScore: 2,
 	},
 	{
 		name: "input_tokens", field: genai.FieldInputTokens, value: func(e *genai.Event) float64 { return float64(e.InputTokens) },
