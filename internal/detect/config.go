@@ -14,9 +14,8 @@ const (
 	DefaultWindow     = 64
 	DefaultMinSamples = 16
 	DefaultCoolDown   = 5 * time.Minute
-	// DefaultLoneScore, see [Config].
-	DefaultLoneScore = 1.15
-	maxLoneScore     = 10
+	DefaultLoneScore  = 1
+	maxLoneScore      = 10
 	// MaxDetectors is the most detectors that one model can run.
 	MaxDetectors = 8
 )
@@ -150,7 +149,9 @@ type Config struct {
 	// LoneScore is the score from which on a value is a finding although it is
 	// the only one outside the limits among the latest 8 to 15 values, 1..10.
 	// Each detector beyond the first that agrees adds .25 to the score. It has
-	// no effect with a single spike detector. Default 1.15 (0 means the default).
+	// no effect with a single spike detector. More than 1 is for metrics with a
+	// heavy tail: it costs single values that are little outside the limits.
+	// Default 1 (0 means the default): any value will do.
 	LoneScore float64
 	// Detectors to run, at most 8. Default nil: all of [Detectors].
 	Detectors []DetectorConfig

@@ -19,6 +19,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		{"relative", Config{MinRelative: -1}, "min_relative must be a finite number >= 0, got -1"},
 		{"absolute", Config{MinAbsolute: math.NaN()}, "min_absolute must be a finite number >= 0, got NaN"},
 		{"offset", Config{LogOffset: math.Inf(1)}, "log_offset must be a finite number >= 0, got +Inf"},
+		{"lone score", Config{LoneScore: .5}, "lone_score must be 0 (default) or in 1..10, got 0.5"},
 		{"cool-down", Config{CoolDown: -1}, "cool_down must be >= 0, got -1ns"},
 		{"scale", Config{Scale: 7}, "scale must be linear or log, got Scale(7)"},
 		{"direction", Config{Direction: 7}, "direction must be up, down or both, got Direction(7)"},

@@ -257,28 +257,27 @@ func TestALoneValueNeedsToBeFarOut(t *testing.T) {
 		require.True(t, ok)
 		return f, limit
 	}
-	f, limit := fed(latency())
+	c := latency()
+	c.LoneScore = 2
+	f, limit := fed(c)
 	require.False(t, f.add(1.05*limit).Anomalous)
 	require.GreaterOrEqual(t, f.last.Score, 1.)
 	f.repeat(3, lognormal(2, 500, .2))
 	require.True(t, f.add(1.05*limit).Alarm, "confirmed")
 
-	f, limit = fed(latency())
+	f, limit = fed(c)
 	require.False(t, f.add(1.05*limit).Anomalous)
 	f.repeat(2*lagSize, lognormal(2, 500, .2))
 	require.Positive(t, f.s.widen, "it widens the limits")
 	require.False(t, f.add(1.05*limit).Anomalous, "forgotten")
 
-	f, limit = fed(latency())
-	require.True(t, f.add(3*limit).Alarm, "far out")
+	f, limit = fed(c)
+	require.True(t, f.add(4*limit).Alarm, "far out")
 
-	c := latency()
 	c.Detectors = []DetectorConfig{{Name: "z_score"}, {Name: "cusum"}}
 	f, limit = fed(c)
 	require.True(t, f.add(1.05*limit).Alarm, "there is nothing else to confirm it")
 
-	c = latency()
-	c.LoneScore = 1
-	f, limit = fed(c)
-	require.True(t, f.add(1.05*limit).Alarm)
+	f, limit = fed(latency())
+	require.True(t, f.add(1.05*limit).Alarm, "the default")
 }

@@ -33,6 +33,8 @@ func TestUsualSpansAllocateNothing(t *testing.T) {
 
 func BenchmarkCallSpan(b *testing.B) { benchmark(b, Options{}, fullSpan()) }
 
+func BenchmarkCallSpanWithoutID(b *testing.B) { benchmark(b, Options{SkipID: true}, fullSpan()) }
+
 func BenchmarkOtherSpan(b *testing.B) { benchmark(b, Options{}, otherSpan()) }
 
 func BenchmarkCallSpanWithText(b *testing.B) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // Field names an optional number of an [Event]. A number that the telemetry
@@ -32,7 +33,7 @@ const (
 // telemetry that they were read from, which is safe: pdata strings are
 // immutable. The zero value is an event about which nothing is known.
 type Event struct {
-	// ID is deterministic for spans, see [NewEventID].
+	// ID is deterministic for spans, see [NewEventID] and [Event.Identify].
 	ID           uuid.UUID
 	TraceID      pcommon.TraceID
 	SpanID       pcommon.SpanID
@@ -116,6 +117,15 @@ func NewEventID(trace pcommon.TraceID, span pcommon.SpanID) uuid.UUID {
 	copy(b[32:], span[:])
 	sum := sha1.Sum(b[:]) //nolint:gosec // see the import
 	return uuidV5(sum)
+}
+
+// Identify sets the ID of an event that was read from span.
+func (e *Event) Identify(span ptrace.Span) {
+	if e.TraceID.IsEmpty() || e.SpanID.IsEmpty() {
+		e.ID = e.derivedID(span.StartTimestamp(), span.EndTimestamp())
+		return
+	}
+	e.ID = NewEventID(e.TraceID, e.SpanID)
 }
 
 // derivedID stands in for NewEventID when the span has no usable ids. Start and

@@ -17,6 +17,9 @@ type Options struct {
 	// MaxTextBytes is the longest text that is kept, in bytes; what is longer is
 	// cut between characters and marked by "...[truncated]". Default: 10000.
 	MaxTextBytes int
+	// SkipID leaves Event.ID empty, for those that need it for few events: see
+	// [Event.Identify]. Default: false.
+	SkipID bool
 }
 
 // Extractor reads events out of spans. It is immutable and safe for use by any
@@ -25,6 +28,7 @@ type Extractor struct {
 	*program
 	maxText       int
 	captureText   bool
+	skipID        bool
 	providers     aliasIndex
 	finishReasons aliasIndex
 }
@@ -46,7 +50,7 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 		return nil, fmt.Errorf("compile attribute table: %w", err)
 	}
 	return &Extractor{
-		program: p, maxText: o.MaxTextBytes, captureText: o.CaptureText,
+		program: p, maxText: o.MaxTextBytes, captureText: o.CaptureText, skipID: o.SkipID,
 		providers:     newAliasIndex(providerAliases),
 		finishReasons: newAliasIndex(finishReasonAliases),
 	}, nil

@@ -356,6 +356,23 @@ func TestSpansWithoutIDsGetStableEventIDs(t *testing.T) {
 	}
 }
 
+func TestIDCanWait(t *testing.T) {
+	late := newTestExtractor(t, Options{SkipID: true})
+	for name, change := range map[string]func(ptrace.Span){
+		"ids":    func(ptrace.Span) {},
+		"no ids": func(s ptrace.Span) { s.SetSpanID(pcommon.SpanID{}); s.SetEndTimestamp(1) },
+	} {
+		s := callSpan()
+		change(s)
+		var want, ev Event
+		newTestExtractor(t, Options{}).FromSpan(nil, pcommon.NewInstrumentationScope(), s, &want)
+		late.FromSpan(nil, pcommon.NewInstrumentationScope(), s, &ev)
+		assert.Equal(t, uuid.Nil, ev.ID, name)
+		ev.Identify(s)
+		assert.Equal(t, want, ev, name)
+	}
+}
+
 func TestProblemNames(t *testing.T) {
 	var names []string
 	seen := map[string]bool{}

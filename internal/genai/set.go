@@ -186,9 +186,7 @@ func (st *state) finish(span ptrace.Span) {
 	if st.extractor.captureText {
 		ev.PromptText, ev.ResponseText = st.prompt.String(), st.response.String()
 	}
-	if ev.TraceID.IsEmpty() || ev.SpanID.IsEmpty() {
-		ev.ID = ev.derivedID(span.StartTimestamp(), span.EndTimestamp())
-	} else {
-		ev.ID = NewEventID(ev.TraceID, ev.SpanID)
+	if !st.extractor.skipID {
+		ev.Identify(span)
 	}
 }

@@ -97,7 +97,7 @@ func (ent *entry) advance(at int64, lateness int64) (late bool) {
 }
 
 func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
-	extractor, err := genai.NewExtractor(genai.Options{})
+	extractor, err := genai.NewExtractor(genai.Options{SkipID: true})
 	if err != nil {
 		return nil, fmt.Errorf("build the extractor of LLM events: %w", err)
 	}

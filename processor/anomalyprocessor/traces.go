@@ -67,12 +67,12 @@ func (b *batch) span(ctx context.Context, resource *genai.Resource, scope pcommo
 		b.counts.skipped[skipFailedCall]++
 		return
 	}
-	anomaly.MarkSpan(span, b.judge(ctx))
+	anomaly.MarkSpan(span, b.judge(ctx, span))
 }
 
 // judge shows the values of the event to the models of its series and returns
 // the anomalies to mark.
-func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
+func (b *batch) judge(ctx context.Context, span ptrace.Span) []anomaly.Anomaly {
 	ev := &b.event
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
 	defer ref.Release()
@@ -136,6 +136,7 @@ func (b *batch) judge(ctx context.Context) []anomaly.Anomaly {
 				o.judged |= 1 << i
 			}
 		}
+		b.event.Identify(span)
 		return b.report(ctx, ent, &ref.Key, o)
 	}
 	return nil
