@@ -8,6 +8,9 @@ const (
 	winsorWindow = 5
 	// winsorCUSUM bounds the contribution of one value to a sum.
 	winsorCUSUM = 3
+	// shortBaseline is the number of values from which on the estimates of the
+	// long baseline are taken as exact.
+	shortBaseline = 100
 	// relativeFloor is the least standard deviation, as a ratio of the level,
 	// that any series is credited with: less is quantisation, not noise.
 	relativeFloor = .01
@@ -83,11 +86,15 @@ func (m *Model) refer(s *State, r *reference) {
 
 // standard returns the standardised deviation of y from the long mean. For a
 // short baseline it is corrected for the error of the estimates, so that sums
-// behave as if both were known.
+// behave as if both were known: for the error of the scale by the distribution,
+// and for that of the mean, which is the same for all values to come, by taking
+// a standard error off.
 func (s *State) standard(y, perSD float64) float64 {
 	z := (y - s.mean) * perSD
-	if s.longN < 100 {
-		z = normalScore(z, float64(s.longN)-1)
+	if s.longN < shortBaseline {
+		n := float64(s.longN)
+		z = normalScore(z, n-1)
+		z = math.Copysign(max(0, math.Abs(z)-1/math.Sqrt(n)+1/math.Sqrt(shortBaseline)), z)
 	}
 	switch {
 	case z > winsorCUSUM:

@@ -75,8 +75,8 @@ func (w *window) merge(values []float32, size int) {
 	sortBlock(&block)
 	// All searches come first: they do not depend on each other.
 	var places [lagSize]int
-	for j := range k {
-		places[j] = position(value, n, block[j].value())
+	for j, f := range block[:k] {
+		places[j] = position(value, n, f.value())
 	}
 	// From the largest on, each makes room for itself and those before it.
 	end := n
