@@ -65,6 +65,8 @@ func (d *demoFlags) options(now time.Time) (llmtraffic.Options, target, error) {
 	g := generateFlags{
 		rate: d.rate, duration: d.duration, services: d.services, models: d.models, seed: d.seed, incidents: d.incidents,
 		errorRate: .005, users: 500, tenants: 8, par: 1,
+		// Without the daily rhythm a seed gives the same calls at any hour.
+		flat: true,
 	}
 	o, err := g.options(t.endTime(now, d.duration))
 	if err == nil && len(o.Incidents) == 0 {

@@ -17,6 +17,8 @@ import (
 func traffic(t testing.TB, length time.Duration, rate float64, kinds ...llmtraffic.Kind) llmtraffic.Options {
 	t.Helper()
 	o := llmtraffic.DefaultOptions(time.Now().Truncate(time.Second))
+	// Without the daily rhythm a seed gives the same calls at any hour.
+	o.FlatRate = true
 	o.Start, o.Duration, o.Rate = o.Start.Add(o.Duration-length), length, rate
 	incidents, err := llmtraffic.Schedule(kinds, o.Series(), o.Start, o.Duration)
 	require.NoError(t, err)
