@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/retryafter"
 )
 
 // Reasons for which a request fails.
@@ -60,9 +62,9 @@ func classify(status int, header http.Header, body []byte, lines int, now time.T
 	case status == http.StatusRequestEntityTooLarge:
 		o.reason = reasonRequestSize
 	case status == http.StatusTooManyRequests:
-		o.reason, o.retry, o.after = reasonThrottled, true, retryAfter(header, now)
+		o.reason, o.retry, o.after = reasonThrottled, true, retryafter.Parse(header.Get("Retry-After"), now, maxRetryAfter)
 	case status == http.StatusRequestTimeout, status >= 500:
-		o.reason, o.retry, o.after = reasonUnavailable, true, retryAfter(header, now)
+		o.reason, o.retry, o.after = reasonUnavailable, true, retryafter.Parse(header.Get("Retry-After"), now, maxRetryAfter)
 	default:
 		o.reason = reasonRejected
 		if n, ok := partial(body, lines); ok {
@@ -154,23 +156,6 @@ func printable(s string) string {
 		}
 		return r
 	}, s))
-}
-
-// retryAfter reads the header of that name: seconds or a date. Zero means that
-// the server did not say.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(header.Get("Retry-After"))
-	if v == "" {
-		return 0
-	}
-	if n, err := strconv.ParseUint(v, 10, 32); err == nil {
-		return min(time.Duration(n)*time.Second, maxRetryAfter)
-	}
-	at, err := http.ParseTime(v)
-	if err != nil {
-		return 0
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
 }
 
 // majorVersion reads the first number of a version such as "1.8.3" or "v2.7.1".

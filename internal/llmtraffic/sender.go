@@ -25,6 +25,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"github.com/llm-devops/llm-sentinel/internal/retryafter"
 )
 
 // Protocol is the transport of OTLP.
@@ -261,7 +263,7 @@ func (s *Sender) attemptHTTP(ctx context.Context, body []byte, res *Result) erro
 		switch resp.StatusCode {
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			ae.retry = true
-			ae.after = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+			ae.after = retryafter.Parse(resp.Header.Get("Retry-After"), time.Now(), time.Hour)
 		}
 		return ae
 	}
@@ -281,17 +283,6 @@ func excerpt(b []byte) string {
 		b = b[:200]
 	}
 	return strconv.QuoteToGraphic(string(b))
-}
-
-// retryAfter reads the header as seconds or as an HTTP date.
-func retryAfter(h string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(h); err == nil && n > 0 {
-		return min(time.Duration(n)*time.Second, time.Hour)
-	}
-	if t, err := http.ParseTime(h); err == nil && t.After(now) {
-		return min(t.Sub(now), time.Hour)
-	}
-	return 0
 }
 
 // byteCounter adds the size of each outgoing message to the counter in its

@@ -2,7 +2,6 @@ package llmtraffic
 
 import (
 	"context"
-	"net/http"
 	"testing"
 	"time"
 
@@ -161,16 +160,5 @@ func TestSenderEndpoints(t *testing.T) {
 	for _, o := range []SenderOptions{{}, {Protocol: ProtocolHTTP, Endpoint: "a b"}} {
 		_, err := NewSender(o)
 		assert.ErrorContains(t, err, "endpoint")
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for in, want := range map[string]time.Duration{
-		"": 0, "3": 3 * time.Second, "-3": 0, "nonsense": 0, "99999999": time.Hour,
-		now.Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
-		now.Add(-time.Second).Format(http.TimeFormat):     0,
-	} {
-		assert.Equal(t, want, retryAfter(in, now), in)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -109,39 +108,4 @@ func dropIDs(m map[string]string) map[string]string {
 	delete(m, "event_id")
 	delete(m, "span_id")
 	return m
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for in, want := range map[string]time.Duration{
-		"":                     0,
-		"0":                    0,
-		"7":                    7 * time.Second,
-		"-5":                   0,
-		"86400":                maxRetryAfter,
-		"9223372036854775807":  maxRetryAfter,
-		"99999999999999999999": 0,
-		"soon":                 0,
-		now.Add(30 * time.Second).Format(http.TimeFormat): 30 * time.Second,
-		now.Add(-time.Hour).Format(http.TimeFormat):       0,
-		now.Add(24 * time.Hour).Format(http.TimeFormat):   maxRetryAfter,
-	} {
-		assert.Equal(t, want, retryAfter(in, now), "%q", in)
-	}
-}
-
-func TestRetryAfterMayHaveSpaceAround(t *testing.T) {
-	assert.Equal(t, 7*time.Second, retryAfter("\t7 ", time.Time{}))
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	for _, s := range []string{"", "7", "-1", "Fri, 02 Jan 2026 03:04:35 GMT", "9223372036854775807"} {
-		f.Add(s)
-	}
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, s string) {
-		if d := retryAfter(s, now); d < 0 || d > maxRetryAfter {
-			t.Fatalf("%q gave %v", s, d)
-		}
-	})
 }

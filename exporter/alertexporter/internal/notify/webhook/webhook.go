@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 
 	"github.com/llm-devops/llm-sentinel/exporter/alertexporter/internal/notify"
+	"github.com/llm-devops/llm-sentinel/internal/retryafter"
 )
 
 const (
@@ -24,6 +25,8 @@ const (
 	maxDrain = 64 << 10
 	// maxQuote bounds what of a refusal is quoted in an error.
 	maxQuote = 200
+	// maxRetryAfter bounds the pause that a receiver can ask for.
+	maxRetryAfter = 5 * time.Minute
 )
 
 var errGone = errors.New("endpoint answered 410 Gone and stays disabled until restart")
@@ -167,7 +170,7 @@ func (t *Target) judge(resp *http.Response, text []byte) error {
 		if code == http.StatusTooManyRequests {
 			f.Reason = notify.ReasonThrottled
 		}
-		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), t.set.Now())
+		f.RetryAfter = retryafter.Parse(resp.Header.Get("Retry-After"), t.set.Now(), maxRetryAfter)
 		return f
 	case code >= 300 && code < 400:
 		err = fmt.Errorf("webhook answered %d %s, redirects are not followed: configure the final URL", code, http.StatusText(code))
