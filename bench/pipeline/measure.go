@@ -20,35 +20,51 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
 )
 
+// slicesPerRound is how often a round goes from pipeline to pipeline.
+const slicesPerRound = 10
+
 // load is what one pipeline is sent: distinct requests in the order of their
-// event times. Every round sends the same ones.
+// event times, the warm-up first and then the rounds.
 type load struct {
 	requests     []ptrace.Traces
 	bytesPerSpan int
+	warm         int
+	perSlice     int
 }
 
 func newLoad(o options, build llmtraffic.BuildOptions) (*load, error) {
-	n := (o.spans + o.warmup + o.batch - 1) / o.batch
-	requests, err := llmtraffic.BuildRequests(n, o.batch, build)
-	if err != nil {
+	l := &load{warm: o.warmup / o.batch, perSlice: max(1, o.spans/o.rounds/slicesPerRound/o.batch)}
+	var err error
+	if l.requests, err = llmtraffic.BuildRequests(l.warm+l.perSlice*slicesPerRound*o.rounds, o.batch, build); err != nil {
 		return nil, err
 	}
 	var m ptrace.ProtoMarshaler
 	size, spans := 0, 0
-	for _, r := range requests[:min(len(requests), 100)] {
+	for _, r := range l.requests[:min(len(l.requests), 100)] {
 		size += m.TracesSize(r)
 		spans += r.SpanCount()
 	}
-	return &load{requests: requests, bytesPerSpan: size / spans}, nil
+	l.bytesPerSpan = size / spans
+	return l, nil
 }
 
-// measured is one pipeline and what it cost in each round, in CPU-seconds per
-// million spans.
+func (l *load) slice(round, slice int) []ptrace.Traces {
+	from := l.warm + (round*slicesPerRound+slice)*l.perSlice
+	return l.requests[from : from+l.perSlice]
+}
+
+// measured is one pipeline, the collector that runs it, and what it cost in
+// each round, in CPU-seconds per million spans.
 type measured struct {
 	name, title string
 	load        *load
 	config      string
 	costs       []float64
+
+	dir     string
+	cmd     *exec.Cmd
+	logs    bytes.Buffer
+	senders []*llmtraffic.Sender
 }
 
 const head = `
@@ -78,65 +94,88 @@ const (
 `
 )
 
-func measure(ctx context.Context, o options, c *measured) (cost float64, err error) {
+// start runs the collector and sends the warm-up.
+func (m *measured) start(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "bench-pipeline-")
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	m.dir = dir
 	config := filepath.Join(dir, "config.yaml")
-	if err := os.WriteFile(config, []byte(c.config), 0o600); err != nil {
-		return 0, err
+	if err := os.WriteFile(config, []byte(m.config), 0o600); err != nil {
+		return err
 	}
 	grpc, health := freePort(), freePort()
 	cmd := exec.CommandContext(ctx, o.binary, "--config", config) //nolint:gosec // the operator names the binary
 	cmd.Env = append(os.Environ(), "BENCH_GRPC="+grpc, "BENCH_HEALTH="+health, "BENCH_DIR="+dir)
-	var logs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &logs, &logs
+	cmd.Stdout, cmd.Stderr = &m.logs, &m.logs
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return err
 	}
-	defer func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if werr := cmd.Wait(); werr != nil && err == nil {
-			err = fmt.Errorf("%w\n%s", werr, logs.Bytes())
-		}
-	}()
+	m.cmd = cmd
 	if err := waitHealthy(ctx, health); err != nil {
-		return 0, fmt.Errorf("%w\n%s", err, logs.Bytes())
+		return err
 	}
-	senders := make([]*llmtraffic.Sender, o.conns)
-	for i := range senders {
-		senders[i], err = llmtraffic.NewSender(llmtraffic.SenderOptions{Endpoint: grpc, Protocol: llmtraffic.ProtocolGRPC, Insecure: true})
+	for range o.conns {
+		sender, err := llmtraffic.NewSender(llmtraffic.SenderOptions{Endpoint: grpc, Protocol: llmtraffic.ProtocolGRPC, Insecure: true})
 		if err != nil {
-			return 0, err
+			return err
 		}
-		defer func() { _ = senders[i].Close() }()
+		m.senders = append(m.senders, sender)
 	}
+	return send(ctx, m.senders, m.load.requests[:m.load.warm])
+}
 
-	warm := o.warmup / o.batch
-	if err := send(ctx, senders, c.load.requests[:warm]); err != nil {
-		return 0, err
+// stop ends the collector; its log is part of the error when it failed.
+func (m *measured) stop() error {
+	var errs []error
+	for _, s := range m.senders {
+		errs = append(errs, s.Close())
 	}
-	before, err := cpuSeconds(cmd.Process.Pid)
-	if err != nil {
-		return 0, err
+	if m.cmd != nil {
+		_ = m.cmd.Process.Signal(syscall.SIGTERM)
+		if err := m.cmd.Wait(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w\n%s", m.title, err, m.logs.Bytes()))
+		}
 	}
-	rest := c.load.requests[warm:]
-	if err := send(ctx, senders, rest); err != nil {
-		return 0, err
+	if m.dir != "" {
+		errs = append(errs, os.RemoveAll(m.dir))
 	}
-	after, err := cpuSeconds(cmd.Process.Pid)
-	if err != nil {
-		return 0, err
+	return errors.Join(errs...)
+}
+
+// measure sends the requests of one round in slices, in turn to each pipeline,
+// and notes what each collector spent meanwhile.
+func measure(ctx context.Context, cases []*measured, round int) error {
+	before := make([]float64, len(cases))
+	for i, c := range cases {
+		var err error
+		if before[i], err = cpuSeconds(c.cmd.Process.Pid); err != nil {
+			return err
+		}
 	}
-	spans := 0
-	for _, r := range rest {
-		spans += r.SpanCount()
+	spans := make([]int, len(cases))
+	for slice := range slicesPerRound {
+		for i, c := range cases {
+			part := c.load.slice(round, slice)
+			if err := send(ctx, c.senders, part); err != nil {
+				return fmt.Errorf("%s: %w", c.title, err)
+			}
+			for _, r := range part {
+				spans[i] += r.SpanCount()
+			}
+		}
 	}
-	return (after - before) / float64(spans) * 1e6, nil
+	for i, c := range cases {
+		after, err := cpuSeconds(c.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		c.costs = append(c.costs, (after-before[i])/float64(spans[i])*1e6)
+	}
+	return nil
 }
 
 // send deals the requests out to the senders in turn.
