@@ -15,7 +15,9 @@ import (
 // dedup remembers for one target which incidents were told. It counts a
 // notification only after the target confirmed it, and lets one attempt per
 // identity run at a time, so that a duplicate waits for the outcome instead of
-// being dropped on the strength of an attempt that may fail.
+// being dropped on the strength of an attempt that may fail. The anomalies of
+// an identity are judged in the order in which they were offered (arrivals.go),
+// so that targets that are up tell the same of them.
 //
 // Whether an anomaly repeats a told one is decided by event time:
 //   - the same anomaly id: always;
@@ -59,8 +61,13 @@ func identify(a *anomaly.Anomaly) identity {
 
 type entry struct {
 	key identity
-	// busy is closed when the running attempt ends; nil when none runs.
-	busy chan struct{}
+	// busy is true while an attempt runs.
+	busy bool
+	// waiting are the ids that were offered and not judged yet, oldest first.
+	waiting []uuid.UUID
+	// changed is closed when an attempt ends or waiting gets shorter; nil when
+	// nobody waits for that.
+	changed chan struct{}
 
 	// The rest is valid once told.
 	told       bool
@@ -82,23 +89,6 @@ func newDedup(cfg DeduplicationConfig, now func() time.Time) *dedup {
 	}
 }
 
-// repeats reports whether a repeats a delivered notification, and counts it
-// as suppressed then. It never waits.
-func (d *dedup) repeats(a *anomaly.Anomaly) bool {
-	if d == nil {
-		return false
-	}
-	key := identify(a)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	e := d.entries[key]
-	if e == nil || !d.duplicate(e, a) {
-		return false
-	}
-	e.suppressed++
-	return true
-}
-
 // claim is the right to send one notification; exactly one of its methods
 // must be called.
 type claim struct {
@@ -109,8 +99,9 @@ type claim struct {
 	suppressed uint64
 }
 
-// claim waits for a running attempt of the same identity. ok is false when a
-// repeats a delivered notification.
+// claim waits for its turn: for the anomalies of the identity that were offered
+// before a, and for a running attempt. ok is false when a repeats a delivered
+// notification.
 func (d *dedup) claim(ctx context.Context, a *anomaly.Anomaly) (c claim, ok bool, err error) {
 	if d == nil {
 		return claim{}, true, nil
@@ -118,29 +109,29 @@ func (d *dedup) claim(ctx context.Context, a *anomaly.Anomaly) (c claim, ok bool
 	key := identify(a)
 	for {
 		d.mu.Lock()
-		e := d.entries[key]
+		e := d.entry(key)
+		turn := e.turn(a.ID)
 		switch {
-		case e == nil:
-			e = &entry{key: key}
-			d.entries[key] = e
-		case d.duplicate(e, a):
+		case turn <= 0 && d.duplicate(e, a):
 			e.suppressed++
+			d.leave(e, turn)
 			d.mu.Unlock()
 			return claim{}, false, nil
-		case e.busy != nil:
-			busy := e.busy
+		case turn <= 0 && !e.busy:
+			d.leave(e, turn)
+			e.busy = true
+			c = claim{d: d, e: e, a: a, suppressed: e.suppressed}
 			d.mu.Unlock()
-			select {
-			case <-busy:
-				continue
-			case <-ctx.Done():
-				return claim{}, false, ctx.Err()
-			}
+			return c, true, nil
 		}
-		e.busy = make(chan struct{})
-		c = claim{d: d, e: e, a: a, suppressed: e.suppressed}
+		changed := e.change()
 		d.mu.Unlock()
-		return c, true, nil
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			d.giveUpTurn(key, a.ID)
+			return claim{}, false, ctx.Err()
+		}
 	}
 }
 
@@ -154,8 +145,8 @@ func (c claim) delivered() (evicted int) {
 	c.d.mu.Lock()
 	defer c.d.mu.Unlock()
 	c.d.record(c.e, c.a, c.suppressed)
-	close(c.e.busy)
-	c.e.busy = nil
+	c.e.busy = false
+	c.e.signal()
 	c.d.trim()
 	evicted, c.d.evicted = c.d.evicted, 0
 	return evicted
@@ -168,11 +159,9 @@ func (c claim) failed() {
 	}
 	c.d.mu.Lock()
 	defer c.d.mu.Unlock()
-	close(c.e.busy)
-	c.e.busy = nil
-	if !c.e.told {
-		delete(c.d.entries, c.e.key)
-	}
+	c.e.busy = false
+	c.e.signal()
+	c.d.forgetUntold(c.e)
 }
 
 // size is the number of identities remembered.
@@ -224,8 +213,8 @@ func (d *dedup) record(e *entry, a *anomaly.Anomaly, reported uint64) {
 	}
 }
 
-// trim forgets what is out of date or too many. It needs mu. Entries of
-// running attempts stay; there are no more of them than queue consumers.
+// trim forgets what is out of date or too many. It needs mu. Entries that are
+// in use stay; there are no more of them than waiting notifications.
 func (d *dedup) trim() {
 	limit := d.now().Add(-2 * d.window)
 	for el := d.order.Front(); el != nil; {
@@ -234,7 +223,7 @@ func (d *dedup) trim() {
 		if !expired && d.order.Len() <= d.max {
 			return
 		}
-		if e.busy == nil {
+		if !e.inUse() {
 			d.order.Remove(el)
 			delete(d.entries, e.key)
 			if !expired {

@@ -178,20 +178,6 @@ func TestEntriesAreBounded(t *testing.T) {
 	assert.Empty(t, d.entries)
 }
 
-func TestRepeatsSuppressesOnlyWhatWasDelivered(t *testing.T) {
-	d, _ := testDedup(5*time.Minute, 10)
-	a, b := sample("svc", 0, anomaly.SeverityHigh), sample("svc", time.Second, anomaly.SeverityHigh)
-	assert.False(t, d.repeats(&b))
-	c, ok, err := d.claim(t.Context(), &a)
-	require.NoError(t, err)
-	require.True(t, ok)
-	assert.False(t, d.repeats(&b), "suppressed on the strength of an attempt")
-	c.delivered()
-	assert.True(t, d.repeats(&b))
-	_, n := send(t, d, sample("svc", 5*time.Minute, anomaly.SeverityHigh))
-	assert.Equal(t, uint64(1), n)
-}
-
 func TestSuppressedDuringAnAttemptIsReportedNextTime(t *testing.T) {
 	d, _ := testDedup(5*time.Minute, 10)
 	send(t, d, sample("svc", 0, anomaly.SeverityHigh))
@@ -200,7 +186,7 @@ func TestSuppressedDuringAnAttemptIsReportedNextTime(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok)
 	late := sample("svc", 2*time.Second, anomaly.SeverityHigh)
-	assert.True(t, d.repeats(&late))
+	assert.False(t, d.offer(&late), "a duplicate was queued")
 	c.delivered()
 	_, n := send(t, d, sample("svc", 6*time.Minute, anomaly.SeverityHigh))
 	assert.Equal(t, uint64(1), n)
@@ -278,7 +264,7 @@ func TestConcurrentConsumersTellOnce(t *testing.T) {
 func TestDisabledDeduplicationTellsAll(t *testing.T) {
 	d := newDedup(DeduplicationConfig{}, time.Now)
 	a := sample("svc", 0, anomaly.SeverityHigh)
-	assert.False(t, d.repeats(&a))
+	assert.True(t, d.offer(&a))
 	for range 2 {
 		told, _ := send(t, d, a)
 		assert.True(t, told)
@@ -306,7 +292,7 @@ func BenchmarkDedup(b *testing.B) {
 	b.Run("repeated", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if !d.repeats(&a) {
+			if d.offer(&a) {
 				b.Fatal("told twice")
 			}
 		}

@@ -32,6 +32,9 @@ type delivery struct {
 	dedup  *dedup
 	tb     *metadata.TelemetryBuilder
 	queued bool
+	// offering is held, by a value in it, while an anomaly is registered and
+	// queued: the queue has the order of the offers.
+	offering chan struct{}
 
 	id         attribute.KeyValue // of the exporter
 	targetAttr attribute.KeyValue
@@ -45,7 +48,7 @@ func newDelivery(ctx context.Context, set exporter.Settings, cfg *Config, spec t
 	set.ID = component.NewIDWithName(set.ID.Type(), joinName(set.ID.Name(), spec.name))
 	set.Logger = set.Logger.With(zap.String("target", spec.name))
 
-	d := &delivery{spec: spec, tb: e.tb, queued: cfg.Queue.HasValue(), id: e.id, targetAttr: attribute.String("target", spec.name)}
+	d := &delivery{spec: spec, tb: e.tb, queued: cfg.Queue.HasValue(), offering: make(chan struct{}, 1), id: e.id, targetAttr: attribute.String("target", spec.name)}
 	d.attrs = metric.WithAttributes(d.id, d.targetAttr)
 	d.dedup = newDedup(cfg.Deduplication, time.Now)
 	var err error
@@ -68,16 +71,25 @@ func joinName(name, target string) string {
 	return name + "/" + target
 }
 
-// offer queues a, unless it repeats what the target was told already: a
-// continuing incident must not fill the queue.
+// offer queues a, unless it repeats what the target was told already.
 func (d *delivery) offer(ctx context.Context, a anomaly.Anomaly) error {
-	if d.dedup.repeats(&a) {
+	if !d.queued {
+		// Without a queue the caller waits for the outcome, and push counts it.
+		return d.inner.ConsumeTraces(ctx, pack(a))
+	}
+	select {
+	case d.offering <- struct{}{}:
+		defer func() { <-d.offering }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !d.dedup.offer(&a) {
 		d.tb.AlertsDeduplicatedTotal.Add(ctx, 1, d.attrs)
 		return nil
 	}
 	err := d.inner.ConsumeTraces(ctx, pack(a))
-	if err != nil && d.queued {
-		// Without a queue push has counted the attempt.
+	if err != nil {
+		d.dedup.withdraw(&a)
 		d.countFailure(ctx, reasonQueue)
 	}
 	return err

@@ -77,10 +77,21 @@ func runBinary(t *testing.T, env map[string]string, uris ...string) *process {
 		case <-time.After(startTimeout):
 		}
 		if t.Failed() {
-			t.Logf("log of the collector:\n%s", tail(p.logs.String(), 6000))
+			t.Logf("log of the collector:\n%s", tail(withoutInfo(p.logs.String()), 6000))
 		}
 	})
 	return p
+}
+
+// withoutInfo drops the lines of level info, which hide the cause of a failure.
+func withoutInfo(log string) string {
+	var b strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, "\tinfo\t") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 func tail(s string, n int) string {

@@ -82,6 +82,10 @@ func TestFullStackAgreesWithItself(t *testing.T) {
 		"all %d calls in the API", len(calls))
 	assertExactly(t, calls, allEvents(t, at.query))
 
+	// The anomalies of a batch are stored after its events.
+	require.Eventually(t, func() bool {
+		return count(t, at.query, "/api/v1/anomalies") == int64(metric(t, at.metrics, "sentinel_anomalies_detected_total"))
+	}, 2*startTimeout, 200*time.Millisecond, "every marked anomaly in the API")
 	found := allAnomalies(t, at.query)
 	ids := map[string]anomaly.Anomaly{}
 	for _, a := range found {
