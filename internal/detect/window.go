@@ -73,19 +73,17 @@ func (w *window) merge(values []float32, size int) {
 		}
 	}
 	sortBlock(&block)
-	// All searches come first: they do not depend on each other.
-	var places [lagSize]int
-	for j, f := range block[:k] {
-		places[j] = position(value, n, f.value())
-	}
-	// From the largest on, each makes room for itself and those before it.
-	end := n
+	// From the largest on, each goes behind all values that are not above it.
+	from, to := n-1, n+k-1
 	for j := k - 1; j >= 0; j-- {
-		at := places[j]
-		copy(value[at+j+1:], value[at:end])
-		copy(born[at+j+1:], born[at:end])
-		value[at+j], born[at+j] = block[j].value(), block[j].born()
-		end = at
+		v := block[j].value()
+		for from >= 0 && value[from] > v {
+			value[to], born[to] = value[from], born[from]
+			from--
+			to--
+		}
+		value[to], born[to] = v, block[j].born()
+		to--
 	}
 	w.n, w.head = uint8(n+k), uint8(head)
 	if wrapped {
@@ -114,19 +112,6 @@ func (w *window) drop(value []float32, born []uint8, size, oldest, count int) {
 		w.sum -= d
 		w.sum2 -= d * d
 	}
-}
-
-// position returns the number of the first n values that are not above v.
-func position(value []float32, n int, v float32) int {
-	at := 0
-	for n > 0 {
-		half := (n + 1) / 2
-		// The sign of the difference instead of a branch.
-		above := int(int32(math.Float32bits(v-value[at+half-1])) >> 31)
-		at += half &^ above
-		n -= half
-	}
-	return at
 }
 
 // fresh is a value and its place in the ring in one number that sorts by value.
