@@ -67,6 +67,7 @@ func TestConfigEveryOption(t *testing.T) {
 	want.Exchange, want.ExchangeType = "incidents", rabbitmq.ExchangeDirect
 	want.RoutingKey = "incidents.{severity}.{service}"
 	want.Declare, want.Mandatory, want.OnReturn = rabbitmq.DeclareActive, false, rabbitmq.OnReturnRetry
+	want.ReturnGrace = 2 * time.Second
 	want.ConfirmTimeout, want.ConnectTimeout, want.WriteTimeout = 3*time.Second, 4*time.Second, 6*time.Second
 	want.Heartbeat, want.ConnectionName = 20*time.Second, "ops"
 	want.Reconnect.InitialInterval, want.Reconnect.MaxInterval = 2*time.Second, time.Minute

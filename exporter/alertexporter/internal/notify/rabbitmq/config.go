@@ -130,6 +130,10 @@ type Config struct {
 	Mandatory bool `mapstructure:"mandatory"`
 	// OnReturn is drop or retry, for returned messages. Default drop.
 	OnReturn OnReturn `mapstructure:"on_return"`
+	// ReturnGrace is how long after connecting a returned message is retried
+	// whatever OnReturn says: a broker that restarts takes connections before it
+	// has recovered each queue. Default 30s, 0 for none.
+	ReturnGrace time.Duration `mapstructure:"return_grace"`
 	// ConfirmTimeout is how long to wait for the broker's confirmation; then the
 	// connection is given up and the message retried. Default 5s.
 	ConfirmTimeout time.Duration `mapstructure:"confirm_timeout"`
@@ -162,6 +166,7 @@ func NewDefaultConfig() Config {
 		Declare:        DeclarePassive,
 		Mandatory:      true,
 		OnReturn:       OnReturnDrop,
+		ReturnGrace:    30 * time.Second,
 		ConfirmTimeout: 5 * time.Second,
 		ConnectTimeout: 10 * time.Second,
 		WriteTimeout:   10 * time.Second,
@@ -205,6 +210,7 @@ func (c *Config) Validate() error {
 		v    time.Duration
 		min  time.Duration
 	}{
+		{"return_grace", c.ReturnGrace, 0},
 		{"confirm_timeout", c.ConfirmTimeout, time.Millisecond},
 		{"connect_timeout", c.ConnectTimeout, time.Millisecond},
 		{"write_timeout", c.WriteTimeout, time.Millisecond},

@@ -117,9 +117,12 @@ func TestBrokerReturnsUnroutableMessages(t *testing.T) {
 	require.NoError(t, ch.ExchangeDeclare("t.unroutable", "topic", true, false, false, false, nil))
 	for _, tc := range []struct {
 		onReturn  OnReturn
+		grace     time.Duration
 		permanent bool
-	}{{OnReturnDrop, true}, {OnReturnRetry, false}} {
-		target, _ := begin(t, b.Endpoint(), func(c *Config) { c.Exchange = "t.unroutable"; c.OnReturn = tc.onReturn })
+	}{{OnReturnDrop, 0, true}, {OnReturnDrop, time.Hour, false}, {OnReturnRetry, 0, false}} {
+		target, _ := begin(t, b.Endpoint(), func(c *Config) {
+			c.Exchange, c.OnReturn, c.ReturnGrace = "t.unroutable", tc.onReturn, tc.grace
+		})
 		ready(t, target)
 		for i := range 5 {
 			got := notify.Classify(target.Notify(t.Context(), notification(i, anomaly.SeverityHigh)))

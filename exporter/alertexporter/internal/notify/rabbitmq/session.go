@@ -35,6 +35,7 @@ type session struct {
 	cfg    *Config
 	link   link
 	health notify.Health
+	begun  time.Time
 
 	jobs chan *job
 	// ended is closed when the session takes no more jobs; each job taken
@@ -51,7 +52,7 @@ type session struct {
 
 func newSession(cfg *Config, l link, health notify.Health) *session {
 	return &session{
-		cfg: cfg, link: l, health: health,
+		cfg: cfg, link: l, health: health, begun: time.Now(),
 		jobs: make(chan *job), ended: make(chan struct{}),
 		nextTag: 1, returned: map[string]int{},
 	}
@@ -185,7 +186,7 @@ func (s *session) confirm(c amqp.Confirmation) {
 
 func (s *session) unroutable(j *job) error {
 	err := fmt.Errorf("no queue is bound to exchange %q for routing key %q", s.cfg.Exchange, j.key)
-	if s.cfg.OnReturn == OnReturnRetry {
+	if s.cfg.OnReturn == OnReturnRetry || time.Since(s.begun) < s.cfg.ReturnGrace {
 		return notify.Retryable(notify.ReasonUnroutable, err)
 	}
 	return notify.Permanent(notify.ReasonUnroutable, err)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -162,7 +163,7 @@ func TestPublishErrorRetiresTheLink(t *testing.T) {
 }
 
 func TestReturnedMessagesAreToldApart(t *testing.T) {
-	target, _, l, _ := beginFake(t, nil)
+	target, _, l, _ := beginFake(t, func(c *Config) { c.ReturnGrace = 0 })
 	first := async(t, target, 1)
 	lost := (<-l.sent).MessageId
 	second := async(t, target, 2)
@@ -174,6 +175,35 @@ func TestReturnedMessagesAreToldApart(t *testing.T) {
 	assert.Equal(t, notify.ReasonUnroutable, got.Reason)
 	assert.True(t, got.Permanent)
 	require.NoError(t, <-second)
+}
+
+// A broker that has just restarted may not have recovered the queue yet.
+func TestMessageReturnedSoonAfterConnectingIsRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newFakeLink()
+		cfg := NewDefaultConfig()
+		s := newSession(&cfg, l, func(error, bool) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _ = s.serve(ctx) }()
+		tag := uint64(0)
+		returned := func() *notify.Error {
+			j := &job{key: "alert.high", msg: amqp.Publishing{MessageId: "m"}, result: make(chan error, 1)}
+			s.jobs <- j
+			l.back <- amqp.Return{MessageId: (<-l.sent).MessageId, ReplyCode: amqp.NoRoute}
+			tag++
+			l.acks <- amqp.Confirmation{DeliveryTag: tag, Ack: true}
+			return notify.Classify(<-j.result)
+		}
+		soon := returned()
+		time.Sleep(cfg.ReturnGrace) // of the test's clock
+		late := returned()
+		assert.Equal(t, notify.ReasonUnroutable, soon.Reason)
+		assert.False(t, soon.Permanent)
+		assert.Equal(t, notify.ReasonUnroutable, late.Reason)
+		assert.True(t, late.Permanent)
+		cancel()
+		synctest.Wait()
+	})
 }
 
 func TestBlockedBrokerFailsFastAndRecovers(t *testing.T) {
