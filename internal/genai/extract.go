@@ -56,19 +56,13 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 	}, nil
 }
 
-// Resource is what the resource says about all of its spans. It is for one
-// goroutine at a time, since it remembers where spans keep their attributes.
+// Resource is what the resource says about all of its spans.
 type Resource struct {
 	// Service is [UnknownService] when the resource names none.
 	Service     string
 	Environment string
 	Region      string
 	Tenant      string
-
-	// order holds, for each place among the attributes, the entry of the index
-	// that was found there last: an instrumentation writes its attributes in one
-	// order, so that mostly a comparison replaces the look-up.
-	order [32]uint16
 }
 
 var unknownResource = Resource{Service: UnknownService}
@@ -118,8 +112,7 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 		return false, 0
 	}
 	if res == nil {
-		unknown := unknownResource
-		res = &unknown
+		res = &unknownResource
 	}
 	*ev = Event{
 		TraceID: span.TraceID(), SpanID: span.SpanID(), ParentSpanID: span.ParentSpanID(),
@@ -128,13 +121,10 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 	st := state{extractor: x, ev: ev}
 	st.times(span)
 	st.resource(res)
-	place := uint(0)
 	for k, v := range attrs.All() {
-		expected := &res.order[place%uint(len(res.order))]
-		place++
-		at, ok := x.attributes.is(*expected, k)
-		if !ok && x.attributes.maybe(k) {
-			at, *expected = x.attributes.lookup(k)
+		at := -1
+		if x.attributes.maybe(k) {
+			at = x.attributes.lookup(k)
 		}
 		if at < 0 {
 			if x.captureText {
@@ -171,7 +161,7 @@ func (x *Extractor) isCall(scope pcommon.InstrumentationScope, span ptrace.Span,
 		if !x.calls.maybe(k) {
 			continue
 		}
-		at, _ := x.calls.lookup(k)
+		at := x.calls.lookup(k)
 		if at < 0 || isEmpty(v) {
 			continue
 		}

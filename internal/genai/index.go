@@ -58,8 +58,7 @@ func (x *index) find(key string) int {
 	if !x.maybe(key) {
 		return -1
 	}
-	value, _ := x.lookup(key)
-	return value
+	return x.lookup(key)
 }
 
 // maybe is the quick refusal, small enough to be inlined.
@@ -68,27 +67,18 @@ func (x *index) maybe(key string) bool {
 	return n-1 < maxKey && n > 0 && x.filter[n]>>(key[0]&63)&1 != 0
 }
 
-// lookup returns the value of a key and its entry, or -1 and 0.
-func (x *index) lookup(key string) (value int, entry uint16) {
+func (x *index) lookup(key string) int {
 	h := hashKey(key) >> x.shift
 	for {
 		i := x.slots[h]
 		if i == 0 {
-			return -1, 0
+			return -1
 		}
 		if e := &x.entries[i-1]; e.key == key {
-			return e.value, i
+			return e.value
 		}
 		h = (h + 1) & uint64(len(x.slots)-1)
 	}
-}
-
-// is returns the value of a key if it is that of the entry, else -1 and false.
-func (x *index) is(entry uint16, key string) (value int, ok bool) {
-	if i := uint(entry) - 1; i < uint(len(x.entries)) && x.entries[i].key == key {
-		return x.entries[i].value, true
-	}
-	return -1, false
 }
 
 func hashKey(s string) uint64 {
