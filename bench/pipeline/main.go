@@ -37,7 +37,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/otelcol-sentinel", "collector to measure")
-	flag.IntVar(&o.spans, "spans", 400_000, "spans per pipeline, all rounds together")
+	flag.IntVar(&o.spans, "spans", 600_000, "spans per pipeline, all rounds together")
 	flag.IntVar(&o.batch, "batch", 100, "spans per request")
 	flag.IntVar(&o.rounds, "rounds", 10, "rounds; medians are printed")
 	flag.IntVar(&o.warmup, "warmup", 30_000, "spans sent to each pipeline before the measurement")

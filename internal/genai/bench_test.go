@@ -33,7 +33,7 @@ func TestUsualSpansAllocateNothing(t *testing.T) {
 
 func BenchmarkCallSpan(b *testing.B) { benchmark(b, Options{}, fullSpan()) }
 
-func BenchmarkCallSpanWithoutID(b *testing.B) { benchmark(b, Options{SkipID: true}, fullSpan()) }
+func BenchmarkCallSpanMeasuresOnly(b *testing.B) { benchmark(b, Options{MeasuresOnly: true}, fullSpan()) }
 
 func BenchmarkOtherSpan(b *testing.B) { benchmark(b, Options{}, otherSpan()) }
 

@@ -60,13 +60,13 @@ type callSlot struct {
 	anyOf, unless uint8
 }
 
-// program compiles the table. Content rules are left out unless asked for.
-func (t *table) program(contentToo bool) (*program, error) {
+// program compiles the rules of the wanted concepts.
+func (t *table) program(wanted conceptSet) (*program, error) {
 	p := &program{}
 	b := builder{program: p}
 	for c := range t.concepts {
 		c := concept(c)
-		if conceptSpec[c].kind == kindContent && !contentToo {
+		if !wanted.has(c) {
 			continue
 		}
 		for rank := range t.concepts[c] {

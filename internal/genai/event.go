@@ -33,7 +33,7 @@ const (
 // telemetry that they were read from, which is safe: pdata strings are
 // immutable. The zero value is an event about which nothing is known.
 type Event struct {
-	// ID is deterministic for spans, see [NewEventID] and [Event.Identify].
+	// ID is deterministic for spans, see [NewEventID].
 	ID           uuid.UUID
 	TraceID      pcommon.TraceID
 	SpanID       pcommon.SpanID
@@ -119,8 +119,8 @@ func NewEventID(trace pcommon.TraceID, span pcommon.SpanID) uuid.UUID {
 	return uuidV5(sum)
 }
 
-// Identify sets the ID of an event that was read from span.
-func (e *Event) Identify(span ptrace.Span) {
+// identify sets the ID of an event that was read from span.
+func (e *Event) identify(span ptrace.Span) {
 	if e.TraceID.IsEmpty() || e.SpanID.IsEmpty() {
 		e.ID = e.derivedID(span.StartTimestamp(), span.EndTimestamp())
 		return

@@ -356,20 +356,27 @@ func TestSpansWithoutIDsGetStableEventIDs(t *testing.T) {
 	}
 }
 
-func TestIDCanWait(t *testing.T) {
-	late := newTestExtractor(t, Options{SkipID: true})
-	for name, change := range map[string]func(ptrace.Span){
-		"ids":    func(ptrace.Span) {},
-		"no ids": func(s ptrace.Span) { s.SetSpanID(pcommon.SpanID{}); s.SetEndTimestamp(1) },
-	} {
-		s := callSpan()
-		change(s)
+// measured is what an extractor of measures must read of an event.
+func measured(ev Event) Event {
+	const fields = FieldInputTokens | FieldOutputTokens | FieldTotalTokens | FieldCost | FieldTTFT | FieldLatency
+	return Event{
+		TraceID: ev.TraceID, SpanID: ev.SpanID, ParentSpanID: ev.ParentSpanID, Start: ev.Start, End: ev.End,
+		Service: ev.Service, RequestModel: ev.RequestModel, ResponseModel: ev.ResponseModel,
+		Failed: ev.Failed, ErrorType: ev.ErrorType, Present: ev.Present & fields,
+		InputTokens: ev.InputTokens, OutputTokens: ev.OutputTokens, TotalTokens: ev.TotalTokens,
+		CostUSD: ev.CostUSD, TTFTMillis: ev.TTFTMillis, LatencyMillis: ev.LatencyMillis,
+	}
+}
+
+func TestMeasuresOnlyReadsTheSameMeasuresAndNothingElse(t *testing.T) {
+	lean := newTestExtractor(t, Options{MeasuresOnly: true, CaptureText: true})
+	for name, s := range map[string]ptrace.Span{"call": callSpan(), "all attributes": fullSpan()} {
 		var want, ev Event
 		newTestExtractor(t, Options{}).FromSpan(nil, pcommon.NewInstrumentationScope(), s, &want)
-		late.FromSpan(nil, pcommon.NewInstrumentationScope(), s, &ev)
-		assert.Equal(t, uuid.Nil, ev.ID, name)
-		ev.Identify(s)
-		assert.Equal(t, want, ev, name)
+		is, problems := lean.FromSpan(nil, pcommon.NewInstrumentationScope(), s, &ev)
+		assert.True(t, is, name)
+		assert.Zero(t, problems, name)
+		assert.Equal(t, measured(want), ev, name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package genai
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -31,6 +32,7 @@ func FuzzFromSpan(f *testing.F) {
 	const maxText = 64
 	plain := newTestExtractor(f, Options{})
 	texts := newTestExtractor(f, Options{CaptureText: true, MaxTextBytes: maxText})
+	lean := newTestExtractor(f, Options{MeasuresOnly: true})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		u := ptrace.ProtoUnmarshaler{}
 		td, err := u.UnmarshalTraces(raw)
@@ -44,8 +46,11 @@ func FuzzFromSpan(f *testing.F) {
 					var ev, full, again Event
 					is, problems := plain.FromSpan(&res, ss.Scope(), s, &ev)
 					isFull, _ := texts.FromSpan(&res, ss.Scope(), s, &full)
-					if is != isFull {
-						t.Fatal("texts must not decide what is a call")
+					var few Event
+					leanRes := lean.Resource(rs.Resource())
+					isLean, _ := lean.FromSpan(&leanRes, ss.Scope(), s, &few)
+					if is != isFull || is != isLean {
+						t.Fatal("what is read must not decide what is a call")
 					}
 					if !is {
 						if problems != 0 {
@@ -55,6 +60,10 @@ func FuzzFromSpan(f *testing.F) {
 					}
 					checkInvariants(t, &ev)
 					checkInvariants(t, &full)
+					few.ErrorMessage = ""
+					if fmt.Sprintf("%+v", few) != fmt.Sprintf("%+v", measured(ev)) { // as text, since NaN differs from itself
+						t.Fatalf("measures differ: %+v, %+v", few, measured(ev))
+					}
 					if problems&^AllProblems != 0 {
 						t.Fatalf("unknown problem %b", problems)
 					}

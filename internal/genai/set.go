@@ -186,7 +186,7 @@ func (st *state) finish(span ptrace.Span) {
 	if st.extractor.captureText {
 		ev.PromptText, ev.ResponseText = st.prompt.String(), st.response.String()
 	}
-	if !st.extractor.skipID {
-		ev.Identify(span)
+	if !st.extractor.measuresOnly {
+		ev.identify(span)
 	}
 }

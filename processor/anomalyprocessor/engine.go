@@ -33,7 +33,9 @@ type engine struct {
 	id        component.ID
 	log       *zap.Logger
 	tel       *telemetry
+	// extractor reads what a call is judged by, details all that a report tells.
 	extractor *genai.Extractor
+	details   *genai.Extractor
 	judges    []judge
 	table     *series.Table[entry]
 	batches   sync.Pool
@@ -97,7 +99,11 @@ func (ent *entry) advance(at int64, lateness int64) (late bool) {
 }
 
 func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
-	extractor, err := genai.NewExtractor(genai.Options{SkipID: true})
+	extractor, err := genai.NewExtractor(genai.Options{MeasuresOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("build the extractor of measures: %w", err)
+	}
+	details, err := genai.NewExtractor(genai.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("build the extractor of LLM events: %w", err)
 	}
@@ -105,7 +111,7 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, table: table, now: time.Now}
+	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, now: time.Now}
 	for _, p := range cfg.plans() {
 		model, err := detect.NewModel(p.model)
 		if err != nil {

@@ -40,7 +40,7 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 			ss := scopes.At(j)
 			scope, spans := ss.Scope(), ss.Spans()
 			for k := range spans.Len() {
-				b.span(ctx, &resource, scope, spans.At(k))
+				b.span(ctx, origin{rs.Resource(), scope, spans.At(k)}, &resource)
 			}
 		}
 	}
@@ -52,8 +52,15 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 	return td, nil
 }
 
-func (b *batch) span(ctx context.Context, resource *genai.Resource, scope pcommon.InstrumentationScope, span ptrace.Span) {
-	isCall, problems := b.extractor.FromSpan(resource, scope, span, &b.event)
+// origin is a span and what surrounds it.
+type origin struct {
+	resource pcommon.Resource
+	scope    pcommon.InstrumentationScope
+	span     ptrace.Span
+}
+
+func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource) {
+	isCall, problems := b.extractor.FromSpan(resource, from.scope, from.span, &b.event)
 	if !isCall {
 		return
 	}
@@ -67,12 +74,12 @@ func (b *batch) span(ctx context.Context, resource *genai.Resource, scope pcommo
 		b.counts.skipped[skipFailedCall]++
 		return
 	}
-	anomaly.MarkSpan(span, b.judge(ctx, span))
+	anomaly.MarkSpan(from.span, b.judge(ctx, from))
 }
 
 // judge shows the values of the event to the models of its series and returns
 // the anomalies to mark.
-func (b *batch) judge(ctx context.Context, span ptrace.Span) []anomaly.Anomaly {
+func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
 	defer ref.Release()
@@ -136,7 +143,8 @@ func (b *batch) judge(ctx context.Context, span ptrace.Span) []anomaly.Anomaly {
 				o.judged |= 1 << i
 			}
 		}
-		b.event.Identify(span)
+		resource := b.details.Resource(from.resource)
+		b.details.FromSpan(&resource, from.scope, from.span, &b.event)
 		return b.report(ctx, ent, &ref.Key, o)
 	}
 	return nil
