@@ -1,0 +1,174 @@
+package inject
+
+import (
+	"slices"
+
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/dataset"
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/evaluate"
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
+)
+
+// Repetitions is the number of runs with incidents per series.
+const Repetitions = 3
+
+// dutyCap is the largest part of the clean points that may alarm at an
+// admissible threshold: a method that never stops finds everything.
+const dutyCap = .05
+
+var rule = evaluate.Rule{Join: 6, After: 3}
+
+// Point is what a method does at one threshold.
+type Point struct {
+	// Threshold is 0 at the default operating point.
+	Threshold float64 `json:"threshold"`
+	// AlertsPer1000h counts the alerts on the clean series per 1000 hours.
+	AlertsPer1000h float64 `json:"alerts_per_1000h"`
+	// Duty is the part of the clean points that alarm.
+	Duty float64 `json:"duty"`
+	// Total are the counts over all incidents, ByType those of each type.
+	Total  evaluate.Counts            `json:"total"`
+	ByType map[string]evaluate.Counts `json:"by_type"`
+}
+
+// run is one scored series with its incidents.
+type run struct {
+	clean, injected []float64
+	cleanAlarms     []bool
+	alarms          []bool
+	events          []evaluate.Event
+	from            int
+	hours           float64
+	first           bool // first of its series: its clean alerts count
+}
+
+// Result is what a method does on all series.
+type Result struct {
+	// Default is the default operating point.
+	Default Point `json:"default"`
+	// Best is the admissible threshold with the highest F1.
+	Best Point `json:"best"`
+	// At10 and At20 are the admissible thresholds with the highest recall that
+	// stay within a budget of 10 and 20 alerts per 1000 series-hours. The
+	// threshold is +Inf, and nothing found, when there is none.
+	At10 Point `json:"at_10"`
+	At20 Point `json:"at_20"`
+	// Clean lists the alerts on each clean series at the default.
+	Clean []Clean `json:"clean"`
+}
+
+// Clean is the number of alerts on one series as it is, at the default.
+type Clean struct {
+	Series string  `json:"series"`
+	Group  string  `json:"group"`
+	Kind   string  `json:"kind"`
+	StepS  float64 `json:"step_s"`
+	Points int     `json:"points"`
+	Hours  float64 `json:"hours"`
+	Alerts int     `json:"alerts"`
+}
+
+// Bench scores every series as it is and with incidents.
+func Bench(m score.Method, series []dataset.Series) Result {
+	var runs []run
+	var out Result
+	for i := range series {
+		s := &series[i]
+		clean, cleanAlarms := score.Run(m, s.Times, s.Values)
+		for rep := range Repetitions {
+			values, events := Inject(s, uint64(1000*i+rep))
+			r := run{clean: clean, cleanAlarms: cleanAlarms, events: events, from: warmup(s), hours: s.HoursFrom(warmup(s)), first: rep == 0}
+			r.injected, r.alarms = score.Run(m, s.Times, values)
+			runs = append(runs, r)
+		}
+		on := rule.Onsets(func(k int) bool { return cleanAlarms[k] }, warmup(s), len(clean))
+		out.Clean = append(out.Clean, Clean{
+			Series: s.Name, Group: s.Group, Kind: string(s.Kind), StepS: s.Step.Seconds(),
+			Points: len(clean), Hours: s.HoursFrom(warmup(s)), Alerts: len(on),
+		})
+	}
+	out.Default = point(runs, 0, func(r *run, clean bool, k int) bool {
+		if clean {
+			return r.cleanAlarms[k]
+		}
+		return r.alarms[k]
+	})
+	out.search(runs)
+	return out
+}
+
+func (out *Result) search(runs []run) {
+	var pool []float64
+	for i := range runs {
+		pool = append(pool, runs[i].injected[runs[i].from:]...)
+	}
+	for _, t := range evaluate.Thresholds(pool, 1) {
+		p := point(runs, t, func(r *run, clean bool, k int) bool {
+			if clean {
+				return r.clean[k] >= t
+			}
+			return r.injected[k] >= t
+		})
+		if p.Duty > dutyCap {
+			break
+		}
+		if p.Total.F1() > out.Best.Total.F1() {
+			out.Best = p
+		}
+		if p.AlertsPer1000h <= 10 && p.Total.Recall() > out.At10.Total.Recall() {
+			out.At10 = p
+		}
+		if p.AlertsPer1000h <= 20 && p.Total.Recall() > out.At20.Total.Recall() {
+			out.At20 = p
+		}
+	}
+}
+
+func point(runs []run, threshold float64, fired func(r *run, clean bool, row int) bool) Point {
+	p := Point{Threshold: threshold, ByType: map[string]evaluate.Counts{}}
+	alerts, hours, exceeded, points := 0, 0., 0, 0
+	for i := range runs {
+		r := &runs[i]
+		clean := func(k int) bool { return fired(r, true, k) }
+		on := rule.Onsets(clean, r.from, len(r.clean))
+		if r.first {
+			alerts += len(on)
+			hours += r.hours
+			points += len(r.clean) - r.from
+			for k := range r.clean {
+				if k >= r.from && clean(k) {
+					exceeded++
+				}
+			}
+		}
+		sham, _ := rule.Found(on, r.events)
+		on = rule.Onsets(func(k int) bool { return fired(r, false, k) }, r.from, len(r.injected))
+		found, spurious := rule.Found(on, r.events)
+		p.Total.Spurious += spurious
+		for k, e := range r.events {
+			c := evaluate.Counts{Events: 1}
+			if found[k] {
+				c.Found = 1
+			}
+			if sham[k] {
+				c.Sham = 1
+			}
+			p.Total.Add(c)
+			t := p.ByType[e.Type]
+			t.Add(c)
+			p.ByType[e.Type] = t
+		}
+	}
+	p.AlertsPer1000h = float64(alerts) / hours * 1000
+	p.Duty = float64(exceeded) / float64(points)
+	return p
+}
+
+// Types returns the types of incidents of the series, sorted.
+func (r *Result) Types() []string {
+	var out []string
+	for t := range r.Default.ByType {
+		out = append(out, t)
+	}
+	slices.Sort(out)
+	return out
+}
