@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/dataset"
@@ -15,7 +16,8 @@ const Repetitions = 3
 // admissible threshold: a method that never stops finds everything.
 const dutyCap = .05
 
-var rule = evaluate.Rule{Join: 6, After: 3}
+// Rule is how alerts are counted here.
+var Rule = evaluate.Rule{Join: 6, After: 3}
 
 // Point is what a method does at one threshold.
 type Point struct {
@@ -48,23 +50,10 @@ type Result struct {
 	// Best is the admissible threshold with the highest F1.
 	Best Point `json:"best"`
 	// At10 and At20 are the admissible thresholds with the highest recall that
-	// stay within a budget of 10 and 20 alerts per 1000 series-hours. The
-	// threshold is +Inf, and nothing found, when there is none.
+	// stay within a budget of 10 and 20 alerts per 1000 series-hours; zero when
+	// there is none.
 	At10 Point `json:"at_10"`
 	At20 Point `json:"at_20"`
-	// Clean lists the alerts on each clean series at the default.
-	Clean []Clean `json:"clean"`
-}
-
-// Clean is the number of alerts on one series as it is, at the default.
-type Clean struct {
-	Series string  `json:"series"`
-	Group  string  `json:"group"`
-	Kind   string  `json:"kind"`
-	StepS  float64 `json:"step_s"`
-	Points int     `json:"points"`
-	Hours  float64 `json:"hours"`
-	Alerts int     `json:"alerts"`
 }
 
 // Bench scores every series as it is and with incidents.
@@ -76,15 +65,10 @@ func Bench(m score.Method, series []dataset.Series) Result {
 		clean, cleanAlarms := score.Run(m, s.Times, s.Values)
 		for rep := range Repetitions {
 			values, events := Inject(s, uint64(1000*i+rep))
-			r := run{clean: clean, cleanAlarms: cleanAlarms, events: events, from: warmup(s), hours: s.HoursFrom(warmup(s)), first: rep == 0}
+			r := run{clean: clean, cleanAlarms: cleanAlarms, events: events, from: Warmup(s), hours: s.HoursFrom(Warmup(s)), first: rep == 0}
 			r.injected, r.alarms = score.Run(m, s.Times, values)
 			runs = append(runs, r)
 		}
-		on := rule.Onsets(func(k int) bool { return cleanAlarms[k] }, warmup(s), len(clean))
-		out.Clean = append(out.Clean, Clean{
-			Series: s.Name, Group: s.Group, Kind: string(s.Kind), StepS: s.Step.Seconds(),
-			Points: len(clean), Hours: s.HoursFrom(warmup(s)), Alerts: len(on),
-		})
 	}
 	out.Default = point(runs, 0, func(r *run, clean bool, k int) bool {
 		if clean {
@@ -129,7 +113,7 @@ func point(runs []run, threshold float64, fired func(r *run, clean bool, row int
 	for i := range runs {
 		r := &runs[i]
 		clean := func(k int) bool { return fired(r, true, k) }
-		on := rule.Onsets(clean, r.from, len(r.clean))
+		on := Rule.Onsets(clean, r.from, len(r.clean))
 		if r.first {
 			alerts += len(on)
 			hours += r.hours
@@ -140,9 +124,9 @@ func point(runs []run, threshold float64, fired func(r *run, clean bool, row int
 				}
 			}
 		}
-		sham, _ := rule.Found(on, r.events)
-		on = rule.Onsets(func(k int) bool { return fired(r, false, k) }, r.from, len(r.injected))
-		found, spurious := rule.Found(on, r.events)
+		sham, _ := Rule.Found(on, r.events)
+		on = Rule.Onsets(func(k int) bool { return fired(r, false, k) }, r.from, len(r.injected))
+		found, spurious := Rule.Found(on, r.events)
 		p.Total.Spurious += spurious
 		for k, e := range r.events {
 			c := evaluate.Counts{Events: 1}
@@ -165,10 +149,5 @@ func point(runs []run, threshold float64, fired func(r *run, clean bool, row int
 
 // Types returns the types of incidents of the series, sorted.
 func (r *Result) Types() []string {
-	var out []string
-	for t := range r.Default.ByType {
-		out = append(out, t)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(r.Default.ByType))
 }

@@ -90,8 +90,8 @@ func earlier(_ *rand.Rand, x []float64, e evaluate.Event, _ float64) {
 	copy(x[e.First:e.Last+1], slices.Clone(x[e.First-seasonRows:e.Last+1-seasonRows]))
 }
 
-// warmup is the number of rows at the beginning that nothing is put into.
-func warmup(s *dataset.Series) int { return int(untouched * float64(len(s.Values))) }
+// Warmup is the number of rows at the beginning that nothing is put into.
+func Warmup(s *dataset.Series) int { return int(untouched * float64(len(s.Values))) }
 
 // Inject returns the values of s with incidents in them, one in each of the
 // equal slots of what follows the warm-up, and the incidents. The same seed
@@ -99,7 +99,7 @@ func warmup(s *dataset.Series) int { return int(untouched * float64(len(s.Values
 func Inject(s *dataset.Series, seed uint64) ([]float64, []evaluate.Event) {
 	r := rand.New(rand.NewPCG(seed, 0x5e47e1))
 	x := slices.Clone(s.Values)
-	from := warmup(s)
+	from := Warmup(s)
 	sorted := slices.Sorted(slices.Values(x[:from]))
 	median := sorted[len(sorted)/2]
 	events := shortEvents

@@ -11,6 +11,9 @@ const (
 	gaussianStep   = 100
 	// gaussianFloor stands in for a standard deviation of zero.
 	gaussianFloor = 1e-6
+	// gaussianThreshold is a default of ours: NAB gives the detector none but
+	// the optimised one. It is 6 standard deviations.
+	gaussianThreshold = 1 - 1e-9
 )
 
 // gaussian is the Windowed Gaussian detector of the Numenta Anomaly Benchmark,
@@ -28,7 +31,7 @@ func (g *gaussian) Judge(_ time.Time, x float64) (j Judgement) {
 	if len(g.window) > 0 {
 		z := math.Abs(x-g.mean) / g.sd
 		j.Score = 1 - .5*math.Erfc(z/math.Sqrt2)
-		j.Alarm = j.Score >= 1-1e-9
+		j.Alarm = j.Score >= gaussianThreshold
 	}
 	if len(g.window) < gaussianWindow {
 		g.window = append(g.window, x)

@@ -6,6 +6,7 @@ package score
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ type Method struct {
 	Title string
 	// Threshold is the default one, in the unit of Judgement.Score.
 	Threshold float64
+	// Nominal is the part of independent normal values that the method, left
+	// at its defaults, is said to alarm on; 0 when nothing is said.
+	Nominal float64
 	// New returns the scorer of a fresh series.
 	New func() Scorer
 }
@@ -45,16 +49,16 @@ type Method struct {
 // compared with.
 func Methods() []Method {
 	return []Method{
-		{Name: "sentinel", Title: "sentinel, defaults", Threshold: 1, New: newSentinel},
-		{Name: "z60", Title: "z score, W 60", Threshold: 3, New: newZ(60, 3)},
-		{Name: "z500", Title: "z score, W 500", Threshold: 3, New: newZ(500, 3)},
-		{Name: "mad60", Title: "MAD, W 60", Threshold: 3.5, New: newMAD(60, 3.5)},
-		{Name: "mad500", Title: "MAD, W 500", Threshold: 3.5, New: newMAD(500, 3.5)},
-		{Name: "iqr60", Title: "Tukey IQR, W 60", Threshold: 1.5, New: newIQR(60, 1.5)},
-		{Name: "cusum60", Title: "CUSUM, W 60", Threshold: 5, New: newCUSUM(60, 5)},
-		{Name: "any4", Title: "any of z, MAD, IQR, CUSUM, W 60", Threshold: 1, New: newVote(1)},
-		{Name: "vote3", Title: "three of the four, W 60", Threshold: 1, New: newVote(3)},
-		{Name: "gaussian", Title: "Windowed Gaussian of NAB", Threshold: 1 - 1e-9, New: newGaussian},
+		{Name: "sentinel", Title: "sentinel, defaults", Threshold: 1, Nominal: 1e-6, New: newSentinel},
+		{Name: "z60", Title: "z > 3, W 60", Threshold: 3, Nominal: .0027, New: newZ(60, 3)},
+		{Name: "z500", Title: "z > 3, W 500", Threshold: 3, Nominal: .0027, New: newZ(500, 3)},
+		{Name: "mad60", Title: "MAD > 3.5, W 60", Threshold: 3.5, Nominal: .000465, New: newMAD(60, 3.5)},
+		{Name: "mad500", Title: "MAD > 3.5, W 500", Threshold: 3.5, Nominal: .000465, New: newMAD(500, 3.5)},
+		{Name: "iqr60", Title: "1.5 IQR, W 60", Threshold: 1.5, Nominal: .00698, New: newIQR(60, 1.5)},
+		{Name: "cusum60", Title: "CUSUM k .5 h 5, W 60", Threshold: 5, Nominal: 1. / 465, New: newCUSUM(60, 5)},
+		{Name: "any4", Title: "any of 4, W 60", Threshold: 1, New: newVote(1)},
+		{Name: "vote3", Title: "3 of 4, W 60", Threshold: 1, New: newVote(3)},
+		{Name: "gaussian", Title: "Windowed Gaussian", Threshold: gaussianThreshold, Nominal: 2e-9, New: newGaussian},
 	}
 }
 
@@ -72,13 +76,16 @@ func Find(name string) (Method, error) {
 }
 
 // Run judges a whole series in its order with a fresh scorer. times are unix
-// nanoseconds.
+// nanoseconds. Scores are finite: infinite ones are cut, and no number is 0.
 func Run(m Method, times []int64, values []float64) (scores []float64, alarms []bool) {
 	s := m.New()
 	scores, alarms = make([]float64, len(values)), make([]bool, len(values))
 	for i, x := range values {
 		j := s.Judge(time.Unix(0, times[i]).UTC(), x)
-		scores[i], alarms[i] = j.Score, j.Alarm
+		if !math.IsNaN(j.Score) {
+			scores[i] = min(max(j.Score, -math.MaxFloat64), math.MaxFloat64)
+		}
+		alarms[i] = j.Alarm
 	}
 	return scores, alarms
 }
