@@ -14,13 +14,13 @@ import (
 type cleanFigures struct {
 	All    clean.Count            `json:"all"`
 	Groups map[string]clean.Count `json:"groups"`
-	// Noise is absent for methods that promise no rate.
+	// Noise is absent for methods that promise no rate, and for slow ones.
 	Noise []clean.Rate `json:"noise,omitempty"`
 }
 
-// tooSlow is left out of the noise: a method whose window is so long
-// that it would take most of the time, and whose threshold is ours.
-const tooSlow = "gaussian"
+// slow are the methods that noise is spared: their windows are so long that
+// they would take most of the time.
+var slow = []string{"z500", "mad500", "gaussian"}
 
 func runClean(e *env) (figures any, results []result, err error) {
 	series, err := dataset.LLM(e.data)
@@ -31,8 +31,8 @@ func runClean(e *env) (figures any, results []result, err error) {
 	e.each(func(i int, m score.Method) {
 		var f cleanFigures
 		f.Groups, f.All = clean.Traces(m, series)
-		if m.Nominal > 0 && m.Name != tooSlow {
-			f.Noise = clean.Honesty(m, clean.DefaultSize())
+		if m.Nominal > 0 && !slices.Contains(slow, m.Name) {
+			f.Noise = clean.Honesty(m, e.noise)
 		}
 		all[m.Name] = f
 		if i == 0 {
@@ -114,8 +114,7 @@ func (e *env) printNoise(all map[string]cleanFigures) error {
 	if err := t.print(e.table); err != nil {
 		return err
 	}
-	size := clean.DefaultSize()
 	fmt.Fprintf(e.table, "Noise without anomalies: %d series of %d values per family, and %d fresh series for the last rows.\n",
-		size.Series, size.Points, size.Fresh)
+		e.noise.Series, e.noise.Points, e.noise.Fresh)
 	return nil
 }

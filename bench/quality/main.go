@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/clean"
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
 )
 
@@ -26,6 +27,7 @@ type options struct {
 	scorer  string
 	against string
 	out     string
+	noise   clean.Size
 }
 
 func main() {
@@ -33,7 +35,7 @@ func main() {
 	if data == "" {
 		data = "../shared/data"
 	}
-	var o options
+	o := options{noise: clean.DefaultSize()}
 	flag.StringVar(&o.data, "data", data, "folder of the public series")
 	flag.StringVar(&o.benches, "bench", strings.Join(benchNames(), ","), "benches to run, separated by commas")
 	flag.StringVar(&o.scorer, "scorer", "sentinel", "method whose figures are the RESULT lines")
@@ -51,6 +53,8 @@ type env struct {
 	data string
 	// methods to score; the first is the one that RESULT lines tell of.
 	methods []score.Method
+	// noise says how much of it is judged.
+	noise clean.Size
 	// table receives what people read, progress what is going on.
 	table, progress io.Writer
 }
@@ -95,7 +99,7 @@ func run(o options, table, progress io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(table, "%s\n\n", b.title)
-		e := &env{data: o.data, methods: methods, table: table, progress: progress}
+		e := &env{data: o.data, methods: methods, noise: o.noise, table: table, progress: progress}
 		figures, results, err := b.run(e)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)

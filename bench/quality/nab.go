@@ -12,8 +12,8 @@ import (
 type nabFigures struct {
 	Optimised map[string]nabOutcome `json:"optimised"`
 	Default   map[string]nabOutcome `json:"default"`
-	// Forth has the files of even places, counted from 0, scored at the
-	// threshold of the others swapped: chosen on even, scored on odd places.
+	// Forth has the threshold from the first, third, fifth … file and is scored
+	// on the others; Back is the other way round.
 	Forth map[string]nabOutcome `json:"two_fold_forth"`
 	Back  map[string]nabOutcome `json:"two_fold_back"`
 }
@@ -47,8 +47,8 @@ func runNAB(e *env) (figures any, results []result, err error) {
 		files := make([]nab.File, len(series))
 		for k := range series {
 			s := &series[k]
-			files[k].Windows = s.Windows
-			files[k].Scores, files[k].Alarms = score.Run(m, s.Times, s.Values)
+			r := score.Run(m, s.Times, s.Values)
+			files[k] = nab.File{Scores: r.Scores, Alarms: r.Alarms, Windows: s.Windows}
 		}
 		f := nabFigures{
 			Optimised: map[string]nabOutcome{}, Default: map[string]nabOutcome{},

@@ -25,8 +25,8 @@ type Size struct {
 	Fresh int
 }
 
-// DefaultSize resolves rates down to about one in 100 000.
-func DefaultSize() Size { return Size{Series: 40, Points: 5000, Fresh: 2000} }
+// DefaultSize resolves rates down to some in 100 000.
+func DefaultSize() Size { return Size{Series: 20, Points: 5000, Fresh: 500} }
 
 // Rate is the part of the values of one family on which a method alarms.
 type Rate struct {

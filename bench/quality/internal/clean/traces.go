@@ -39,7 +39,7 @@ func Traces(m score.Method, series []dataset.Series) (groups map[string]Count, a
 	for i := range series {
 		s := &series[i]
 		from := inject.Warmup(s)
-		_, alarms := score.Run(m, s.Times, s.Values)
+		alarms := score.Run(m, s.Times, s.Values).Alarms
 		onsets := inject.Rule.Onsets(func(k int) bool { return alarms[k] }, from, len(alarms))
 		all.add(len(alarms)-from, s.HoursFrom(from), len(onsets))
 		g := groups[s.Group]

@@ -42,8 +42,7 @@ type Result struct {
 
 // run is one scored series; rows before from do not count.
 type run struct {
-	scores []float64
-	alarms []bool
+	score.Scored
 	events []evaluate.Event
 	from   int
 }
@@ -57,20 +56,20 @@ func Bench(m score.Method, series []dataset.Series) Result {
 	for i := range series {
 		s := &series[i]
 		r := run{from: int(warmShare * float64(len(s.Values)))}
-		r.scores, r.alarms = score.Run(m, s.Times, s.Values)
+		r.Scored = score.Run(m, s.Times, s.Values)
 		r.events = evaluate.Events(s.Labels, r.from)
 		if len(r.events) > 0 {
-			ap := evaluate.AveragePrecision(r.scores[r.from:], s.Labels[r.from:])
+			ap := evaluate.AveragePrecision(r.Evidence[r.from:], s.Labels[r.from:])
 			out.BySeries[s.Name] = ap
 			out.AP += ap
 		}
 		runs = append(runs, r)
-		pool = append(pool, r.scores[r.from:]...)
+		pool = append(pool, r.Scores[r.from:]...)
 	}
 	out.AP /= float64(max(1, len(out.BySeries)))
-	out.Default = point(runs, 0, func(r *run, k int) bool { return r.alarms[k] })
+	out.Default = point(runs, 0, func(r *run, k int) bool { return r.Alarms[k] })
 	for _, t := range evaluate.Thresholds(pool, dutyCap) {
-		p := point(runs, t, func(r *run, k int) bool { return r.scores[k] >= t })
+		p := point(runs, t, func(r *run, k int) bool { return r.Scores[k] >= t })
 		if p.Duty <= dutyCap && p.Counts.F1() > out.Best.Counts.F1() {
 			out.Best = p
 		}
@@ -83,15 +82,15 @@ func point(runs []run, threshold float64, fired func(r *run, row int) bool) Poin
 	exceeded, points := 0, 0
 	for i := range runs {
 		r := &runs[i]
-		points += len(r.scores) - r.from
-		for k := r.from; k < len(r.scores); k++ {
+		points += len(r.Scores) - r.from
+		for k := r.from; k < len(r.Scores); k++ {
 			if fired(r, k) {
 				exceeded++
 			}
 		}
-		onsets := rule.Onsets(func(k int) bool { return fired(r, k) }, r.from, len(r.scores))
+		onsets := rule.Onsets(func(k int) bool { return fired(r, k) }, r.from, len(r.Scores))
 		found, spurious := rule.Found(onsets, r.events)
-		sham, _ := rule.Found(onsets, shifted(r.events, r.from, len(r.scores)))
+		sham, _ := rule.Found(onsets, shifted(r.events, r.from, len(r.Scores)))
 		p.Counts.Add(evaluate.Counts{Events: len(found), Found: count(found), Spurious: spurious, Sham: count(sham)})
 	}
 	p.Duty = float64(exceeded) / float64(max(1, points))

@@ -118,13 +118,10 @@ func servegenClients(path string) ([]Series, error) {
 			continue
 		}
 		sorted := slices.Sorted(slices.Values(s.Values))
-		zeros, _ := slices.BinarySearchFunc(sorted, 0, func(x, _ float64) int {
-			if x > 0 {
-				return 1
-			}
-			return -1
-		})
-		n := len(sorted)
+		n, zeros := len(sorted), 0
+		for zeros < n && sorted[zeros] <= 0 {
+			zeros++
+		}
 		if float64(n-zeros) > clientNonZero*float64(n) && (sorted[(n-1)/2]+sorted[n/2])/2 > clientMinMedian {
 			out = append(out, *s)
 		}
@@ -165,6 +162,11 @@ func (b *buckets) series(name string) []Series {
 		}
 	}
 	return []Series{rate, in, out}
+}
+
+// at is a time of a series that has only offsets.
+func at(offset time.Duration) int64 {
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(offset).UnixNano()
 }
 
 func azure(path string) (*buckets, error) {

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
+	"strings"
 )
 
 // NAB reads the files of the Numenta Anomaly Benchmark below dir, in the order
@@ -45,12 +45,7 @@ func NAB(dir string) ([]Series, error) {
 		}
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b Series) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b Series) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
@@ -96,37 +91,4 @@ func rows(times []int64, windows [][2]string) ([]Window, error) {
 	}
 	slices.SortFunc(out, func(a, b Window) int { return a.First - b.First })
 	return out, nil
-}
-
-// Cloud reads the labelled series of cloud services below dir, in the order of
-// their names.
-func Cloud(dir string) ([]Series, error) {
-	root := filepath.Join(dir, "ms-cloud-monitoring")
-	paths, err := filepath.Glob(filepath.Join(root, "*", "*.csv"))
-	if err != nil || len(paths) == 0 {
-		return nil, fmt.Errorf("no labelled series in %s", root)
-	}
-	slices.Sort(paths)
-	var out []Series
-	for _, path := range paths {
-		s := Series{Name: filepath.Base(path), Group: filepath.Base(filepath.Dir(path))}
-		err := columns(path, []string{"TimeStamp", "Value", "Label"}, func(f []string) error {
-			if f[1] == "" {
-				return nil // a missing value is no point
-			}
-			s.Labels = append(s.Labels, f[2] == "1")
-			return s.add(f[0], f[1])
-		})
-		if err != nil {
-			return nil, err
-		}
-		s.Step = step(s.Times)
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-// at is a time of a series that has only offsets.
-func at(offset time.Duration) int64 {
-	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(offset).UnixNano()
 }

@@ -19,9 +19,9 @@ type Series struct {
 	Name string
 	// Group is the source, for tables.
 	Group string
-	// Kind is the metric, see the constants; empty where it does not matter.
+	// Kind is the metric; empty where it does not matter.
 	Kind Kind
-	// Step is the time between points.
+	// Step is the usual time between points.
 	Step   time.Duration
 	Times  []int64
 	Values []float64

@@ -26,15 +26,3 @@ func Thresholds(scores []float64, part float64) []float64 {
 	}
 	return out
 }
-
-// Share is the part of the scores that lie at or above the threshold, in
-// [0, 1].
-func Share(scores []float64, threshold float64) float64 {
-	n := 0
-	for _, s := range scores {
-		if s >= threshold {
-			n++
-		}
-	}
-	return ratio(n, len(scores))
-}

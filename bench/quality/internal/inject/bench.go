@@ -34,13 +34,11 @@ type Point struct {
 
 // run is one scored series with its incidents.
 type run struct {
-	clean, injected []float64
-	cleanAlarms     []bool
-	alarms          []bool
+	clean, injected score.Scored
 	events          []evaluate.Event
-	from            int
-	hours           float64
-	first           bool // first of its series: its clean alerts count
+	from            int     // first row after the warm-up
+	hours           float64 // from there on
+	first           bool    // the first run of its series: the clean alerts count
 }
 
 // Result is what a method does on all series.
@@ -62,20 +60,15 @@ func Bench(m score.Method, series []dataset.Series) Result {
 	var out Result
 	for i := range series {
 		s := &series[i]
-		clean, cleanAlarms := score.Run(m, s.Times, s.Values)
+		clean := score.Run(m, s.Times, s.Values)
 		for rep := range Repetitions {
 			values, events := Inject(s, uint64(1000*i+rep))
-			r := run{clean: clean, cleanAlarms: cleanAlarms, events: events, from: Warmup(s), hours: s.HoursFrom(Warmup(s)), first: rep == 0}
-			r.injected, r.alarms = score.Run(m, s.Times, values)
+			r := run{clean: clean, events: events, from: Warmup(s), hours: s.HoursFrom(Warmup(s)), first: rep == 0}
+			r.injected = score.Run(m, s.Times, values)
 			runs = append(runs, r)
 		}
 	}
-	out.Default = point(runs, 0, func(r *run, clean bool, k int) bool {
-		if clean {
-			return r.cleanAlarms[k]
-		}
-		return r.alarms[k]
-	})
+	out.Default = point(runs, 0, func(s *score.Scored, k int) bool { return s.Alarms[k] })
 	out.search(runs)
 	return out
 }
@@ -83,15 +76,10 @@ func Bench(m score.Method, series []dataset.Series) Result {
 func (out *Result) search(runs []run) {
 	var pool []float64
 	for i := range runs {
-		pool = append(pool, runs[i].injected[runs[i].from:]...)
+		pool = append(pool, runs[i].injected.Scores[runs[i].from:]...)
 	}
 	for _, t := range evaluate.Thresholds(pool, 1) {
-		p := point(runs, t, func(r *run, clean bool, k int) bool {
-			if clean {
-				return r.clean[k] >= t
-			}
-			return r.injected[k] >= t
-		})
+		p := point(runs, t, func(s *score.Scored, k int) bool { return s.Scores[k] >= t })
 		if p.Duty > dutyCap {
 			break
 		}
@@ -107,25 +95,25 @@ func (out *Result) search(runs []run) {
 	}
 }
 
-func point(runs []run, threshold float64, fired func(r *run, clean bool, row int) bool) Point {
+func point(runs []run, threshold float64, fired func(s *score.Scored, row int) bool) Point {
 	p := Point{Threshold: threshold, ByType: map[string]evaluate.Counts{}}
 	alerts, hours, exceeded, points := 0, 0., 0, 0
 	for i := range runs {
 		r := &runs[i]
-		clean := func(k int) bool { return fired(r, true, k) }
-		on := Rule.Onsets(clean, r.from, len(r.clean))
+		clean := func(k int) bool { return fired(&r.clean, k) }
+		on := Rule.Onsets(clean, r.from, len(r.clean.Scores))
 		if r.first {
 			alerts += len(on)
 			hours += r.hours
-			points += len(r.clean) - r.from
-			for k := range r.clean {
+			points += len(r.clean.Scores) - r.from
+			for k := range r.clean.Scores {
 				if k >= r.from && clean(k) {
 					exceeded++
 				}
 			}
 		}
 		sham, _ := Rule.Found(on, r.events)
-		on = Rule.Onsets(func(k int) bool { return fired(r, false, k) }, r.from, len(r.injected))
+		on = Rule.Onsets(func(k int) bool { return fired(&r.injected, k) }, r.from, len(r.injected.Scores))
 		found, spurious := Rule.Found(on, r.events)
 		p.Total.Spurious += spurious
 		for k, e := range r.events {

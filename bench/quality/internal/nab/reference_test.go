@@ -27,18 +27,17 @@ func TestWindowedGaussian(t *testing.T) {
 	windows := 0
 	for i := range series {
 		s := &series[i]
-		f := File{Windows: s.Windows}
 		windows += len(s.Windows)
-		f.Scores, f.Alarms = score.Run(m, s.Times, s.Values)
+		r := score.Run(m, s.Times, s.Values)
+		f := File{Scores: r.Scores, Alarms: r.Alarms, Windows: s.Windows}
 		full = append(full, f)
-		r := f
-		r.Scores = make([]float64, len(f.Scores))
-		for k, x := range f.Scores {
+		f.Scores = make([]float64, len(r.Scores))
+		for k, x := range r.Scores {
 			// The published files hold 12 digits.
-			r.Scores[k], err = strconv.ParseFloat(strconv.FormatFloat(x, 'f', 12, 64), 64)
+			f.Scores[k], err = strconv.ParseFloat(strconv.FormatFloat(x, 'f', 12, 64), 64)
 			require.NoError(t, err)
 		}
-		rounded = append(rounded, r)
+		rounded = append(rounded, f)
 	}
 	require.Len(t, series, 29)
 	require.Equal(t, 61, windows)

@@ -23,8 +23,7 @@ type classic struct {
 
 func (c *classic) Judge(_ time.Time, x float64) (j Judgement) {
 	if c.win.len() >= minSamples {
-		j.Score = c.statistic(c.win, x)
-		j.Alarm = j.Score >= c.threshold
+		j = plain(c.statistic(c.win, x), c.threshold)
 	}
 	c.win.add(x)
 	return j
@@ -97,8 +96,7 @@ func (c *cusum) Judge(_ time.Time, x float64) (j Judgement) {
 		z := min(max(standardise(c.win, x), -cusumWinsor), cusumWinsor)
 		c.up = max(0, c.up+z-cusumReference)
 		c.down = max(0, c.down-z-cusumReference)
-		j.Score = max(c.up, c.down)
-		if j.Alarm = j.Score >= c.threshold; j.Alarm {
+		if j = plain(max(c.up, c.down), c.threshold); j.Alarm {
 			c.up, c.down = c.threshold/2, c.threshold/2
 		}
 	}

@@ -30,8 +30,7 @@ func newGaussian() Scorer { return &gaussian{sd: 1} }
 func (g *gaussian) Judge(_ time.Time, x float64) (j Judgement) {
 	if len(g.window) > 0 {
 		z := math.Abs(x-g.mean) / g.sd
-		j.Score = 1 - .5*math.Erfc(z/math.Sqrt2)
-		j.Alarm = j.Score >= gaussianThreshold
+		j = plain(1-.5*math.Erfc(z/math.Sqrt2), gaussianThreshold)
 	}
 	if len(g.window) < gaussianWindow {
 		g.window = append(g.window, x)

@@ -12,15 +12,25 @@ import (
 	"time"
 )
 
-// Judgement is what a method says about one value.
+// Judgement is what a method says about one value. Scores are >= 0 and in the
+// unit of Method.Threshold; they may be +Inf.
 type Judgement struct {
-	// Score grows with the evidence for an anomaly, >= 0, in the unit of
-	// Method.Threshold. It may be +Inf. Benches that search for a threshold of
-	// their own use it.
+	// Score is that with which the value would be reported. Benches that count
+	// alerts search for a threshold on it. A method that reports an incident
+	// once gives the values that follow a score below its default threshold.
 	Score float64
+	// Evidence for an anomaly at this value, whether it is reported or not.
+	// Benches that rank points use it.
+	Evidence float64
 	// Alarm is set when the method, left at its defaults, would report this
 	// value. Benches of the default operating point use it.
 	Alarm bool
+}
+
+// plain is the judgement of a method that reports every value at or above its
+// threshold.
+func plain(score, threshold float64) Judgement {
+	return Judgement{Score: score, Evidence: score, Alarm: score >= threshold}
 }
 
 // Scorer judges the values of one series.
@@ -75,17 +85,28 @@ func Find(name string) (Method, error) {
 	return Method{}, fmt.Errorf("scorer must be one of %s, got %q", strings.Join(names, ", "), name)
 }
 
+// Scored are the judgements of the values of one series.
+type Scored struct {
+	Scores, Evidence []float64
+	Alarms           []bool
+}
+
 // Run judges a whole series in its order with a fresh scorer. times are unix
-// nanoseconds. Scores are finite: infinite ones are cut, and no number is 0.
-func Run(m Method, times []int64, values []float64) (scores []float64, alarms []bool) {
+// nanoseconds. Scores become finite: infinite ones are cut, and no number is 0.
+func Run(m Method, times []int64, values []float64) Scored {
+	n := len(values)
+	out := Scored{Scores: make([]float64, n), Evidence: make([]float64, n), Alarms: make([]bool, n)}
 	s := m.New()
-	scores, alarms = make([]float64, len(values)), make([]bool, len(values))
 	for i, x := range values {
 		j := s.Judge(time.Unix(0, times[i]).UTC(), x)
-		if !math.IsNaN(j.Score) {
-			scores[i] = min(max(j.Score, -math.MaxFloat64), math.MaxFloat64)
-		}
-		alarms[i] = j.Alarm
+		out.Scores[i], out.Evidence[i], out.Alarms[i] = finite(j.Score), finite(j.Evidence), j.Alarm
 	}
-	return scores, alarms
+	return out
+}
+
+func finite(x float64) float64 {
+	if math.IsNaN(x) {
+		return 0
+	}
+	return min(max(x, -math.MaxFloat64), math.MaxFloat64)
 }

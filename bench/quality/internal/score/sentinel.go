@@ -9,6 +9,10 @@ import (
 // logOffset gives zero a place on the log scale, in the unit of the values.
 const logOffset = .01
 
+// told is the score of values outside the limits whose episode was reported
+// before: just below the threshold.
+const told = 1 - 1e-6
+
 // sentinel is the product's engine with its default detectors. Values are
 // judged on the log scale until the first negative one, and from then on as
 // they are. Both models learn from the beginning.
@@ -42,5 +46,12 @@ func (s *sentinel) Judge(t time.Time, x float64) Judgement {
 	if !s.signed {
 		v = s.log.Observe(&s.logState, t.UnixNano(), x)
 	}
-	return Judgement{Score: v.Score, Alarm: v.Alarm}
+	j := Judgement{Score: v.Score, Evidence: v.Score, Alarm: v.Alarm}
+	switch {
+	case v.Alarm:
+		j.Score = max(j.Score, 1)
+	case j.Score >= 1:
+		j.Score = told
+	}
+	return j
 }

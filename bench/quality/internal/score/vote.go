@@ -29,6 +29,5 @@ func (v *vote) Judge(t time.Time, x float64) Judgement {
 		v.ratios[i] = m.Judge(t, x).Score / v.thresholds[i]
 	}
 	slices.Sort(v.ratios)
-	s := v.ratios[len(v.ratios)-v.need]
-	return Judgement{Score: s, Alarm: s >= 1}
+	return plain(v.ratios[len(v.ratios)-v.need], 1)
 }
