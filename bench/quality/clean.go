@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/clean"
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/dataset"
@@ -55,7 +56,7 @@ func (e *env) printTraces(all map[string]cleanFigures) error {
 	t.row(head...)
 	line := func(name string, get func(cleanFigures) clean.Count) {
 		c := get(first)
-		cells := []string{name, fmt.Sprint(c.Series), number(c.Hours, 0)}
+		cells := []string{name, strconv.Itoa(c.Series), number(c.Hours, 0)}
 		for _, m := range e.methods {
 			cells = append(cells, number(get(all[m.Name]).Per1000h(), 1))
 		}
@@ -73,7 +74,7 @@ func (e *env) printTraces(all map[string]cleanFigures) error {
 	if err := t.print(e.table); err != nil {
 		return err
 	}
-	fmt.Fprint(e.table, "Real traffic as it is, after the first quarter of each series. Nobody has labelled it: some alerts are right.\n\n")
+	e.table.WriteString("Real traffic as it is, after the first quarter of each series. Nobody has labelled it: some alerts are right.\n\n")
 	return nil
 }
 

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -42,7 +43,7 @@ func main() {
 	flag.StringVar(&o.against, "against", "all", "methods to compare it with, separated by commas, or all or none")
 	flag.StringVar(&o.out, "out", "", "JSON file for all figures; default none")
 	flag.Parse()
-	if err := run(o, os.Stdout, os.Stderr); err != nil {
+	if err := run(o, os.Stdout, func(what string) { fmt.Fprintln(os.Stderr, what) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-quality:", err)
 		os.Exit(1)
 	}
@@ -50,13 +51,17 @@ func main() {
 
 // env is what a bench works with.
 type env struct {
+	// name is that of the bench.
+	name string
+	// data is the folder of the public series.
 	data string
 	// methods to score; the first is the one that RESULT lines tell of.
 	methods []score.Method
 	// noise says how much of it is judged.
 	noise clean.Size
-	// table receives what people read, progress what is going on.
-	table, progress io.Writer
+	// table receives what people read; progress is told what is going on.
+	table    *bytes.Buffer
+	progress func(what string)
 }
 
 // bench is one of the benches. run prints its table and returns its figures.
@@ -82,7 +87,8 @@ func benchNames() []string {
 	return out
 }
 
-func run(o options, table, progress io.Writer) error {
+func run(o options, out io.Writer, progress func(what string)) error {
+	table := &bytes.Buffer{}
 	wanted := strings.Split(o.benches, ",")
 	for _, name := range wanted {
 		if !slices.Contains(benchNames(), name) {
@@ -99,12 +105,15 @@ func run(o options, table, progress io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(table, "%s\n\n", b.title)
-		e := &env{data: o.data, methods: methods, noise: o.noise, table: table, progress: progress}
+		e := &env{name: b.name, data: o.data, methods: methods, noise: o.noise, table: table, progress: progress}
 		figures, results, err := b.run(e)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		fmt.Fprintln(table)
+		table.WriteByte('\n')
+		if _, err := table.WriteTo(out); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
 		doc.Benches[b.name] = figures
 		doc.Results = append(doc.Results, results...)
 	}
@@ -115,6 +124,9 @@ func run(o options, table, progress io.Writer) error {
 	}
 	for _, r := range doc.Results {
 		fmt.Fprintf(table, "RESULT %s %s %s\n", r.Name, r.text(), r.Unit)
+	}
+	if _, err := table.WriteTo(out); err != nil {
+		return fmt.Errorf("print: %w", err)
 	}
 	return nil
 }
@@ -152,7 +164,7 @@ func selectMethods(scorer, against string) ([]score.Method, error) {
 // each calls f for every method, with its number, and reports progress.
 func (e *env) each(f func(i int, m score.Method)) {
 	for i, m := range e.methods {
-		fmt.Fprintf(e.progress, "%s\n", m.Title)
+		e.progress(e.name + ": " + m.Title)
 		f(i, m)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/dataset"
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/nab"
@@ -63,10 +64,10 @@ func runNAB(e *env) (figures any, results []result, err error) {
 		all[m.Name] = f
 		std, def, forth, back := f.Optimised["standard"], f.Default["standard"], f.Forth["standard"].Score, f.Back["standard"].Score
 		t.row(m.Title, number(std.Score, 1), number(f.Optimised["low_fp"].Score, 1), number(f.Optimised["low_fn"].Score, 1),
-			fmt.Sprint(std.Inside), fmt.Sprint(std.Outside),
+			strconv.Itoa(std.Inside), strconv.Itoa(std.Outside),
 			number((forth+back)/2, 1), number(forth, 1), number(back, 1),
 			number(def.Score, 1), number(f.Default["low_fp"].Score, 1), number(f.Default["low_fn"].Score, 1),
-			fmt.Sprint(def.Inside), fmt.Sprint(def.Outside))
+			strconv.Itoa(def.Inside), strconv.Itoa(def.Outside))
 		if i == 0 {
 			results = []result{
 				{"nab.standard", std.Score, unitPoints},

@@ -45,15 +45,16 @@ func LLM(dir string) ([]Series, error) {
 		}
 		out = append(out, more...)
 	}
-	azure, err := azure(filepath.Join(dir, "azure-llm-2023", "AzureLLMInferenceTrace_conv.csv"))
+	fromAzure, err := azure(filepath.Join(dir, "azure-llm-2023", "AzureLLMInferenceTrace_conv.csv"))
 	if err != nil {
 		return nil, err
 	}
-	mooncake, err := mooncake(filepath.Join(dir, "mooncake", "conversation_trace.jsonl"))
+	fromMooncake, err := mooncake(filepath.Join(dir, "mooncake", "conversation_trace.jsonl"))
 	if err != nil {
 		return nil, err
 	}
-	return append(append(out, azure.series("azure-conv")...), mooncake.series("mooncake-conversation")...), nil
+	out = append(out, fromAzure.series("azure-conv")...)
+	return append(out, fromMooncake.series("mooncake-conversation")...), nil
 }
 
 // rates collects series of ServeGen rates by key, in the order of the file.

@@ -2,7 +2,10 @@
 // and what chance would have found.
 package evaluate
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // AveragePrecision is the area under the precision-recall curve as a step
 // function: the mean precision at the positive points, in [0, 1]. Points with
@@ -19,15 +22,7 @@ func AveragePrecision(scores []float64, positive []bool) float64 {
 	if total == 0 {
 		return 0
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case scores[a] > scores[b]:
-			return -1
-		case scores[a] < scores[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
 	sum, found := 0., 0
 	for i := 0; i < len(order); {
 		j, hits := i, 0

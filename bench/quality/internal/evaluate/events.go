@@ -45,13 +45,13 @@ func (r Rule) finds(row int, e Event) bool {
 func (r Rule) Found(onsets []int, events []Event) (found []bool, spurious int) {
 	found = make([]bool, len(events))
 	for _, o := range onsets {
-		any := false
+		hit := false
 		for i, e := range events {
 			if r.finds(o, e) {
-				found[i], any = true, true
+				found[i], hit = true, true
 			}
 		}
-		if !any {
+		if !hit {
 			spurious++
 		}
 	}

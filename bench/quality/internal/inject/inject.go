@@ -25,17 +25,17 @@ const (
 	seasonRows = 72
 )
 
-// kind is a type of incident: its length in points, and what it does to the
-// values x[first..last] of a series. median is that of the warm-up.
+// kind is a type of incident: its least and greatest length in points, and what
+// it does to the values x[e.First..e.Last] of a series. median is that of the
+// warm-up.
 type kind struct {
-	name   string
-	shorts int
-	longs  int
-	apply  func(r *rand.Rand, x []float64, e evaluate.Event, median float64)
+	name        string
+	least, most int
+	apply       func(r *rand.Rand, x []float64, e evaluate.Event, median float64)
 }
 
 func kinds() map[dataset.Kind][]kind {
-	drift := kind{"slow_drift", 60, 150, ramp(2, 3)}
+	drift := kind{"slow_drift", 60, 150, ramp}
 	return map[dataset.Kind][]kind{
 		dataset.Throughput: {
 			{"throughput_drop", 6, 24, scale(0, .3)},
@@ -44,7 +44,7 @@ func kinds() map[dataset.Kind][]kind {
 			{"seasonal", 36, 72, earlier},
 		},
 		dataset.Tokens: {
-			{"cost_spike", 1, 5, spike(3, 8)},
+			{"cost_spike", 1, 5, spike},
 			{"token_shift", 20, 60, scale(1.8, 3)},
 			drift,
 		},
@@ -64,24 +64,20 @@ func scale(lo, hi float64) func(*rand.Rand, []float64, evaluate.Event, float64) 
 	}
 }
 
-// spike multiplies by one factor, and values below the median as if they were
-// at it.
-func spike(lo, hi float64) func(*rand.Rand, []float64, evaluate.Event, float64) {
-	return func(r *rand.Rand, x []float64, e evaluate.Event, median float64) {
-		f := uniform(r, lo, hi)
-		for i := e.First; i <= e.Last; i++ {
-			x[i] = max(x[i], median) * f
-		}
+// spike multiplies by one factor of 3 to 8, and values below the median as if
+// they were at it.
+func spike(r *rand.Rand, x []float64, e evaluate.Event, median float64) {
+	f := uniform(r, 3, 8)
+	for i := e.First; i <= e.Last; i++ {
+		x[i] = max(x[i], median) * f
 	}
 }
 
-// ramp multiplies by a factor that grows from 1 over the event.
-func ramp(lo, hi float64) func(*rand.Rand, []float64, evaluate.Event, float64) {
-	return func(r *rand.Rand, x []float64, e evaluate.Event, _ float64) {
-		f, n := uniform(r, lo, hi), float64(e.Last-e.First+1)
-		for i := e.First; i <= e.Last; i++ {
-			x[i] *= 1 + (f-1)*float64(i-e.First+1)/n
-		}
+// ramp multiplies by a factor that grows over the event from 1 to 2 to 3.
+func ramp(r *rand.Rand, x []float64, e evaluate.Event, _ float64) {
+	f, n := uniform(r, 2, 3), float64(e.Last-e.First+1)
+	for i := e.First; i <= e.Last; i++ {
+		x[i] *= 1 + (f-1)*float64(i-e.First+1)/n
 	}
 }
 
@@ -114,7 +110,7 @@ func Inject(s *dataset.Series, seed uint64) ([]float64, []evaluate.Event) {
 	out := make([]evaluate.Event, events)
 	for i := range out {
 		k := choice[r.IntN(len(choice))]
-		length := min(k.shorts+r.IntN(k.longs-k.shorts+1), int(slotShare*float64(slot)))
+		length := min(k.least+r.IntN(k.most-k.least+1), int(slotShare*float64(slot)))
 		first := from + i*slot + r.IntN(slot-length)
 		out[i] = evaluate.Event{First: first, Last: first + length - 1, Type: k.name}
 		k.apply(r, x, out[i], median)

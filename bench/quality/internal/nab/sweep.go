@@ -1,6 +1,7 @@
 package nab
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -20,15 +21,7 @@ type Outcome struct {
 // publishes it. The threshold is chosen on the files that it is scored on.
 func Optimise(files []File, p Profile) Outcome {
 	c := flatten(files)
-	slices.SortStableFunc(c.rows, func(a, b row) int {
-		switch {
-		case a.score > b.score:
-			return -1
-		case a.score < b.score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(c.rows, func(a, b row) int { return cmp.Compare(b.score, a.score) })
 	t := newTally(p, c.windows)
 	best := t.outcome(math.Inf(1))
 	for i := 0; i < len(c.rows); {

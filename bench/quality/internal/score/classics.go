@@ -5,7 +5,18 @@ import (
 	"time"
 )
 
+// Textbook thresholds, in the unit of each statistic.
 const (
+	zThreshold     = 3
+	madThreshold   = 3.5
+	iqrThreshold   = 1.5
+	cusumThreshold = 5
+)
+
+const (
+	// short and long are the sizes of the windows, in values.
+	short = 60
+	long  = 500
 	// minSamples is the number of values before which the classics say nothing.
 	minSamples = 16
 	// tiny keeps a scale from being zero, in the unit of the values: after a
@@ -36,8 +47,8 @@ func newClassic(size int, threshold float64, statistic func(w *window, x float64
 }
 
 // newZ is |x - mean| / sd with the sample standard deviation (Shewhart).
-func newZ(size int, threshold float64) func() Scorer {
-	return newClassic(size, threshold, func(w *window, x float64) float64 {
+func newZ(size int) func() Scorer {
+	return newClassic(size, zThreshold, func(w *window, x float64) float64 {
 		return math.Abs(standardise(w, x))
 	})
 }
@@ -45,8 +56,8 @@ func newZ(size int, threshold float64) func() Scorer {
 // newMAD is the modified z score of Iglewicz and Hoaglin (1993),
 // .6745 |x - median| / MAD; while the MAD is zero the mean absolute deviation
 // times 1.2533 stands in.
-func newMAD(size int, threshold float64) func() Scorer {
-	return newClassic(size, threshold, func(w *window, x float64) float64 {
+func newMAD(size int) func() Scorer {
+	return newClassic(size, madThreshold, func(w *window, x float64) float64 {
 		median := w.quantile(.5)
 		scale := w.mad(median) / .6745
 		if scale == 0 {
@@ -58,8 +69,8 @@ func newMAD(size int, threshold float64) func() Scorer {
 
 // newIQR is the distance beyond the quartiles in interquartile ranges (Tukey
 // 1977), 0 between them.
-func newIQR(size int, threshold float64) func() Scorer {
-	return newClassic(size, threshold, func(w *window, x float64) float64 {
+func newIQR() func() Scorer {
+	return newClassic(short, iqrThreshold, func(w *window, x float64) float64 {
 		q1, q3 := w.quantile(.25), w.quantile(.75)
 		return max(0, q1-x, x-q3) / max(q3-q1, tiny)
 	})
@@ -75,9 +86,8 @@ func standardise(w *window, x float64) float64 {
 // an alarm both sums start again at half the threshold (Lucas and Crosier
 // 1982), so that what goes on is told again soon.
 type cusum struct {
-	win       *window
-	threshold float64
-	up, down  float64
+	win      *window
+	up, down float64
 }
 
 const (
@@ -87,17 +97,15 @@ const (
 	cusumWinsor    = 3
 )
 
-func newCUSUM(size int, threshold float64) func() Scorer {
-	return func() Scorer { return &cusum{win: newWindow(size), threshold: threshold} }
-}
+func newCUSUM() Scorer { return &cusum{win: newWindow(short)} }
 
 func (c *cusum) Judge(_ time.Time, x float64) (j Judgement) {
 	if c.win.len() >= minSamples {
 		z := min(max(standardise(c.win, x), -cusumWinsor), cusumWinsor)
 		c.up = max(0, c.up+z-cusumReference)
 		c.down = max(0, c.down-z-cusumReference)
-		if j = plain(max(c.up, c.down), c.threshold); j.Alarm {
-			c.up, c.down = c.threshold/2, c.threshold/2
+		if j = plain(max(c.up, c.down), cusumThreshold); j.Alarm {
+			c.up, c.down = cusumThreshold/2., cusumThreshold/2.
 		}
 	}
 	c.win.add(x)

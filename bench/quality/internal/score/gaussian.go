@@ -22,7 +22,9 @@ const (
 // values to 6400 and then slides by 100 at a time.
 type gaussian struct {
 	window, buffer []float64
-	mean, sd       float64
+	// mean and sd judge the next value; squares is the sum of the squared
+	// deviations from the mean while the window grows.
+	mean, sd, squares float64
 }
 
 func newGaussian() Scorer { return &gaussian{sd: 1} }
@@ -33,30 +35,42 @@ func (g *gaussian) Judge(_ time.Time, x float64) (j Judgement) {
 		j = plain(1-.5*math.Erfc(z/math.Sqrt2), gaussianThreshold)
 	}
 	if len(g.window) < gaussianWindow {
-		g.window = append(g.window, x)
-		g.update()
+		g.grow(x)
 		return j
 	}
 	if g.buffer = append(g.buffer, x); len(g.buffer) == gaussianStep {
-		kept := copy(g.window, g.window[gaussianStep:])
-		copy(g.window[kept:], g.buffer)
-		g.buffer = g.buffer[:0]
-		g.update()
+		g.slide()
 	}
 	return j
 }
 
-func (g *gaussian) update() {
-	n, sum := float64(len(g.window)), 0.
+// grow adds a value as Welford does.
+func (g *gaussian) grow(x float64) {
+	g.window = append(g.window, x)
+	n, d := float64(len(g.window)), x-g.mean
+	g.mean += d / n
+	g.squares += d * (x - g.mean)
+	g.spread()
+}
+
+// slide replaces the oldest values by the buffer.
+func (g *gaussian) slide() {
+	kept := copy(g.window, g.window[gaussianStep:])
+	copy(g.window[kept:], g.buffer)
+	g.buffer = g.buffer[:0]
+	sum := 0.
 	for _, x := range g.window {
 		sum += x
 	}
-	g.mean = sum / n
-	ss := 0.
+	g.mean, g.squares = sum/gaussianWindow, 0
 	for _, x := range g.window {
-		ss += (x - g.mean) * (x - g.mean)
+		g.squares += (x - g.mean) * (x - g.mean)
 	}
-	if g.sd = math.Sqrt(ss / n); g.sd == 0 {
+	g.spread()
+}
+
+func (g *gaussian) spread() {
+	if g.sd = math.Sqrt(g.squares / float64(len(g.window))); g.sd == 0 {
 		g.sd = gaussianFloor
 	}
 }

@@ -60,12 +60,12 @@ type Method struct {
 func Methods() []Method {
 	return []Method{
 		{Name: "sentinel", Title: "sentinel, defaults", Threshold: 1, Nominal: 1e-6, New: newSentinel},
-		{Name: "z60", Title: "z > 3, W 60", Threshold: 3, Nominal: .0027, New: newZ(60, 3)},
-		{Name: "z500", Title: "z > 3, W 500", Threshold: 3, Nominal: .0027, New: newZ(500, 3)},
-		{Name: "mad60", Title: "MAD > 3.5, W 60", Threshold: 3.5, Nominal: .000465, New: newMAD(60, 3.5)},
-		{Name: "mad500", Title: "MAD > 3.5, W 500", Threshold: 3.5, Nominal: .000465, New: newMAD(500, 3.5)},
-		{Name: "iqr60", Title: "1.5 IQR, W 60", Threshold: 1.5, Nominal: .00698, New: newIQR(60, 1.5)},
-		{Name: "cusum60", Title: "CUSUM k .5 h 5, W 60", Threshold: 5, Nominal: 1. / 465, New: newCUSUM(60, 5)},
+		{Name: "z60", Title: "z > 3, W 60", Threshold: zThreshold, Nominal: .0027, New: newZ(short)},
+		{Name: "z500", Title: "z > 3, W 500", Threshold: zThreshold, Nominal: .0027, New: newZ(long)},
+		{Name: "mad60", Title: "MAD > 3.5, W 60", Threshold: madThreshold, Nominal: .000465, New: newMAD(short)},
+		{Name: "mad500", Title: "MAD > 3.5, W 500", Threshold: madThreshold, Nominal: .000465, New: newMAD(long)},
+		{Name: "iqr60", Title: "1.5 IQR, W 60", Threshold: iqrThreshold, Nominal: .00698, New: newIQR()},
+		{Name: "cusum60", Title: "CUSUM k .5 h 5, W 60", Threshold: cusumThreshold, Nominal: 1. / 465, New: newCUSUM},
 		{Name: "any4", Title: "any of 4, W 60", Threshold: 1, New: newVote(1)},
 		{Name: "vote3", Title: "3 of 4, W 60", Threshold: 1, New: newVote(3)},
 		{Name: "gaussian", Title: "Windowed Gaussian", Threshold: gaussianThreshold, Nominal: 2e-9, New: newGaussian},

@@ -17,8 +17,8 @@ type vote struct {
 // threshold: 1 is reached when that many members alarm.
 func newVote(need int) func() Scorer {
 	return func() Scorer {
-		v := &vote{need: need, thresholds: []float64{3, 3.5, 1.5, 5}}
-		v.members = []Scorer{newZ(60, 3)(), newMAD(60, 3.5)(), newIQR(60, 1.5)(), newCUSUM(60, 5)()}
+		v := &vote{need: need, thresholds: []float64{zThreshold, madThreshold, iqrThreshold, cusumThreshold}}
+		v.members = []Scorer{newZ(short)(), newMAD(short)(), newIQR()(), newCUSUM()}
 		v.ratios = make([]float64, len(v.members))
 		return v
 	}

@@ -82,11 +82,11 @@ func (w *window) mad(median float64) float64 {
 	return last
 }
 
-// meanAbs is the mean absolute deviation from center.
-func (w *window) meanAbs(center float64) float64 {
+// meanAbs is the mean absolute deviation from level.
+func (w *window) meanAbs(level float64) float64 {
 	sum := 0.
 	for _, x := range w.ring {
-		sum += math.Abs(x - center)
+		sum += math.Abs(x - level)
 	}
 	return sum / float64(len(w.ring))
 }
