@@ -27,6 +27,7 @@ func newSentinel() Scorer {
 	s := &sentinel{linear: mustModel(c)}
 	c.Scale, c.LogOffset = detect.Log, logOffset
 	s.log = mustModel(c)
+	s.linearState, s.logState = s.linear.NewState(), s.log.NewState()
 	return s
 }
 
