@@ -17,7 +17,7 @@ GO_FILES := $(shell find cmd exporter extension internal processor -name '*.go' 
 # The generated main package has no tests. The race detector leaves out the
 # packages that only link the whole distribution.
 PKGS = $(shell go list ./... | grep -v '/build$$')
-RACE_PKGS = $(shell go list ./... | grep -v -e '/build$$' -e '/internal/e2e$$' -e '/internal/distro$$' -e '/bench/')
+RACE_PKGS = $(shell go list ./... | grep -v -e '/build$$' -e '/internal/e2e$$' -e '/internal/distro$$' -e '/bench/pipeline$$')
 CONFIG ?= collector-config.yaml
 SENTINEL_DATA ?= $(abspath ../shared/data)
 export SENTINEL_DATA
@@ -111,6 +111,10 @@ bench: ## Go benchmarks of every package
 .PHONY: bench-pipeline
 bench-pipeline: $(BIN) ## CPU cost of the collector per million spans, with and without our components
 	@go run ./bench/pipeline -binary=$(abspath $(BIN)) $(ARGS)
+
+.PHONY: bench-quality
+bench-quality: ## how well anomalies are found, on the public series in SENTINEL_DATA
+	@go run ./bench/quality $(ARGS)
 
 ## ---- upkeep
 

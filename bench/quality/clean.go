@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/clean"
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/dataset"
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
+)
+
+// cleanFigures are the alerts of one method without incidents.
+type cleanFigures struct {
+	All    clean.Count            `json:"all"`
+	Groups map[string]clean.Count `json:"groups"`
+	// Noise is absent for methods that promise no rate, and for slow ones.
+	Noise []clean.Rate `json:"noise,omitempty"`
+}
+
+// slow are the methods that noise is spared: their windows are so long that
+// they would take most of the time.
+var slow = []string{"z500", "mad500", "gaussian"}
+
+func runClean(e *env) (figures any, results []result, err error) {
+	series, err := dataset.LLM(e.data)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := map[string]cleanFigures{}
+	e.each(func(i int, m score.Method) {
+		var f cleanFigures
+		f.Groups, f.All = clean.Traces(m, series)
+		if m.Nominal > 0 && !slices.Contains(slow, m.Name) {
+			f.Noise = clean.Honesty(m, e.noise)
+		}
+		all[m.Name] = f
+		if i == 0 {
+			results = []result{{"clean.alerts_per_1000h", f.All.Per1000h(), unitPer1000h}}
+		}
+	})
+	if err := e.printTraces(all); err != nil {
+		return nil, nil, err
+	}
+	return all, results, e.printNoise(all)
+}
+
+func (e *env) printTraces(all map[string]cleanFigures) error {
+	first := all[e.methods[0].Name]
+	var t table
+	head := []string{"alerts/1000 series-h", "series", "hours"}
+	for _, m := range e.methods {
+		head = append(head, m.Name)
+	}
+	t.row(head...)
+	line := func(name string, get func(cleanFigures) clean.Count) {
+		c := get(first)
+		cells := []string{name, strconv.Itoa(c.Series), number(c.Hours, 0)}
+		for _, m := range e.methods {
+			cells = append(cells, number(get(all[m.Name]).Per1000h(), 1))
+		}
+		t.row(cells...)
+	}
+	for _, g := range slices.Sorted(maps.Keys(first.Groups)) {
+		line(g, func(f cleanFigures) clean.Count { return f.Groups[g] })
+	}
+	line("all", func(f cleanFigures) clean.Count { return f.All })
+	cells := []string{"all, per 10 000 points", "", ""}
+	for _, m := range e.methods {
+		cells = append(cells, number(all[m.Name].All.Per10000(), 1))
+	}
+	t.row(cells...)
+	if err := t.print(e.table); err != nil {
+		return err
+	}
+	e.table.WriteString("Real traffic as it is, after the first quarter of each series. Nobody has labelled it: some alerts are right.\n\n")
+	return nil
+}
+
+// printNoise prints the measured rates of alarms on noise beside the promised
+// one, per million values.
+func (e *env) printNoise(all map[string]cleanFigures) error {
+	var promised []score.Method
+	for _, m := range e.methods {
+		if all[m.Name].Noise != nil {
+			promised = append(promised, m)
+		}
+	}
+	if len(promised) == 0 {
+		return nil
+	}
+	var t table
+	head, nominal := []string{"alarms per million values"}, []string{"nominal"}
+	for _, m := range promised {
+		head = append(head, m.Name)
+		nominal = append(nominal, number(m.Nominal*1e6, 0))
+	}
+	t.row(head...)
+	t.row(nominal...)
+	for k, r := range all[promised[0].Name].Noise {
+		cells := []string{r.Family}
+		for _, m := range promised {
+			cells = append(cells, number(all[m.Name].Noise[k].Settled*1e6, 0))
+		}
+		t.row(cells...)
+	}
+	for k, r := range all[promised[0].Name].Noise {
+		cells := []string{r.Family + ", first 64 of 100 series"}
+		for _, m := range promised {
+			cells = append(cells, number(all[m.Name].Noise[k].Cold*100, 1))
+		}
+		t.row(cells...)
+	}
+	if err := t.print(e.table); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.table, "Noise without anomalies: %d series of %d values per family, and %d fresh series for the last rows.\n",
+		e.noise.Series, e.noise.Points, e.noise.Fresh)
+	return nil
+}
