@@ -33,7 +33,9 @@ func TestUsualSpansAllocateNothing(t *testing.T) {
 
 func BenchmarkCallSpan(b *testing.B) { benchmark(b, Options{}, fullSpan()) }
 
-func BenchmarkCallSpanMeasuresOnly(b *testing.B) { benchmark(b, Options{MeasuresOnly: true}, fullSpan()) }
+func BenchmarkCallSpanMeasuresOnly(b *testing.B) {
+	benchmark(b, Options{MeasuresOnly: true}, fullSpan())
+}
 
 func BenchmarkOtherSpan(b *testing.B) { benchmark(b, Options{}, otherSpan()) }
 

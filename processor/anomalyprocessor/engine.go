@@ -29,10 +29,10 @@ const maxSnapshotDuty = 10
 // State that changes with the data sits in the table, under the lock of a
 // shard; the other fields do not change after newEngine.
 type engine struct {
-	cfg       *Config
-	id        component.ID
-	log       *zap.Logger
-	tel       *telemetry
+	cfg *Config
+	id  component.ID
+	log *zap.Logger
+	tel *telemetry
 	// extractor reads what a call is judged by, details all that a report tells.
 	extractor *genai.Extractor
 	details   *genai.Extractor

@@ -136,6 +136,6 @@ func point(runs []run, threshold float64, fired func(s *score.Scored, row int) b
 }
 
 // Types returns the types of incidents of the series, sorted.
-func (r *Result) Types() []string {
-	return slices.Sorted(maps.Keys(r.Default.ByType))
+func (out *Result) Types() []string {
+	return slices.Sorted(maps.Keys(out.Default.ByType))
 }
