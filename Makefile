@@ -37,7 +37,7 @@ build/main.go: builder-config.yaml $(TOOLMOD)
 
 $(BIN): build/main.go go.mod go.sum $(GO_FILES)
 	@mkdir -p bin
-	@echo "compiling $(BIN) (a cold build takes 3 to 6 minutes on 2 cores)"
+	@echo "compiling $(BIN) (a cold build takes 6 to 9 minutes on 2 cores)"
 	@go build -ldflags="-s -w" -o $@ ./build
 
 .PHONY: build
