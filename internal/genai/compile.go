@@ -61,12 +61,12 @@ type callSlot struct {
 }
 
 // program compiles the rules of the wanted concepts.
-func (t *table) program(wanted conceptSet) (*program, error) {
+func (t *table) program(wanted func(concept) bool) (*program, error) {
 	p := &program{}
 	b := builder{program: p}
 	for c := range t.concepts {
 		c := concept(c)
-		if !wanted.has(c) {
+		if !wanted(c) {
 			continue
 		}
 		for rank := range t.concepts[c] {

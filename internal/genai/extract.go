@@ -47,19 +47,15 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 	if o.MaxTextBytes == 0 {
 		o.MaxTextBytes = defaultMaxTextBytes
 	}
-	wanted := allConcepts
-	switch {
-	case o.MeasuresOnly:
-		wanted, o.CaptureText = measures, false
-	case !o.CaptureText:
-		wanted &^= texts
-	}
-	p, err := t.program(wanted)
+	captureText := o.CaptureText && !o.MeasuresOnly
+	p, err := t.program(func(c concept) bool {
+		return (captureText || conceptSpec[c].kind != kindContent) && (!o.MeasuresOnly || isMeasure(c))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)
 	}
 	return &Extractor{
-		program: p, maxText: o.MaxTextBytes, captureText: o.CaptureText, measuresOnly: o.MeasuresOnly,
+		program: p, maxText: o.MaxTextBytes, captureText: captureText, measuresOnly: o.MeasuresOnly,
 		providers:     newAliasIndex(providerAliases),
 		finishReasons: newAliasIndex(finishReasonAliases),
 	}, nil

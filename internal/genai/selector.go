@@ -37,20 +37,15 @@ const (
 	conceptCount
 )
 
-// conceptSet has one bit for each concept.
-type conceptSet uint32
-
-const (
-	allConcepts conceptSet = 1<<conceptCount - 1
-	// texts are dear to read and sensitive.
-	texts conceptSet = 1<<conceptPrompt | 1<<conceptResponse
-	// measures are what is needed to judge a call.
-	measures conceptSet = 1<<conceptRequestModel | 1<<conceptResponseModel |
-		1<<conceptInputTokens | 1<<conceptOutputTokens | 1<<conceptTotalTokens | 1<<conceptCost |
-		1<<conceptTTFT | 1<<conceptDuration | 1<<conceptErrorType | 1<<conceptService
-)
-
-func (s conceptSet) has(c concept) bool { return s>>c&1 != 0 }
+// isMeasure reports whether a call is judged by c.
+func isMeasure(c concept) bool {
+	switch c {
+	case conceptService, conceptRequestModel, conceptResponseModel, conceptErrorType,
+		conceptInputTokens, conceptOutputTokens, conceptTotalTokens, conceptCost, conceptTTFT, conceptDuration:
+		return true
+	}
+	return false
+}
 
 // kind says how the value of a concept is read and checked.
 type kind uint8

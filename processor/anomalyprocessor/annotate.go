@@ -36,7 +36,7 @@ func (o outcome) has(set uint, judge int) bool { return set>>judge&1 != 0 }
 
 // report turns the verdicts of the event into the anomalies to mark: the
 // strongest alarm of each type. It runs while ent is locked.
-func (b *batch) report(ctx context.Context, ent *entry, key *series.Key, o outcome) []anomaly.Anomaly {
+func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series.Key, o outcome) []anomaly.Anomaly {
 	b.counts.suppressed[suppressOngoing] += int64(bits.OnesCount(o.anomalous &^ o.alarms))
 	var strongest []int // judges, one for each type, in the order of the table
 	for i := range b.judges {
@@ -65,6 +65,8 @@ func (b *batch) report(ctx context.Context, ent *entry, key *series.Key, o outco
 	if len(strongest) == 0 {
 		return nil
 	}
+	resource := b.details.Resource(from.resource)
+	b.details.FromSpan(&resource, from.scope, from.span, &b.event)
 	found := make([]anomaly.Anomaly, 0, len(strongest))
 	for _, i := range strongest {
 		found = append(found, b.anomaly(key, i, o))

@@ -143,9 +143,7 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 				o.judged |= 1 << i
 			}
 		}
-		resource := b.details.Resource(from.resource)
-		b.details.FromSpan(&resource, from.scope, from.span, &b.event)
-		return b.report(ctx, ent, &ref.Key, o)
+		return b.report(ctx, from, ent, &ref.Key, o)
 	}
 	return nil
 }
