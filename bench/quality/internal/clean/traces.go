@@ -40,7 +40,7 @@ func Traces(m score.Method, series []dataset.Series) (groups map[string]Count, a
 		s := &series[i]
 		from := inject.Warmup(s)
 		alarms := score.Run(m, s.Times, s.Values).Alarms
-		onsets := inject.Rule.Onsets(func(k int) bool { return alarms[k] }, from, len(alarms))
+		onsets, _ := inject.Rule.Onsets(func(k int) bool { return alarms[k] }, from, len(alarms))
 		all.add(len(alarms)-from, s.HoursFrom(from), len(onsets))
 		g := groups[s.Group]
 		g.add(len(alarms)-from, s.HoursFrom(from), len(onsets))

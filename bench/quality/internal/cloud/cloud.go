@@ -83,12 +83,8 @@ func point(runs []run, threshold float64, fired func(r *run, row int) bool) Poin
 	for i := range runs {
 		r := &runs[i]
 		points += len(r.Scores) - r.from
-		for k := r.from; k < len(r.Scores); k++ {
-			if fired(r, k) {
-				exceeded++
-			}
-		}
-		onsets := rule.Onsets(func(k int) bool { return fired(r, k) }, r.from, len(r.Scores))
+		onsets, n := rule.Onsets(func(k int) bool { return fired(r, k) }, r.from, len(r.Scores))
+		exceeded += n
 		found, spurious := rule.Found(onsets, r.events)
 		sham, _ := rule.Found(onsets, shifted(r.events, r.from, len(r.Scores)))
 		p.Counts.Add(evaluate.Counts{Events: len(found), Found: count(found), Spurious: spurious, Sham: count(sham)})

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -47,19 +46,6 @@ func NAB(dir string) ([]Series, error) {
 	}
 	slices.SortFunc(out, func(a, b Series) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
-}
-
-func (s *Series) add(at, value string) error {
-	t, err := parseTime(at)
-	if err != nil {
-		return err
-	}
-	x, err := strconv.ParseFloat(value, 64)
-	if err != nil {
-		return err
-	}
-	s.Times, s.Values = append(s.Times, t), append(s.Values, x)
-	return nil
 }
 
 // rows turns windows of time into windows of rows. A window without a row is

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -49,6 +50,20 @@ func (s *Series) HoursFrom(row int) float64 {
 		return 0
 	}
 	return time.Duration(s.Times[len(s.Times)-1] - s.Times[row]).Hours()
+}
+
+// add appends a point as the files write it.
+func (s *Series) add(at, value string) error {
+	t, err := parseTime(at)
+	if err != nil {
+		return err
+	}
+	x, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return err
+	}
+	s.Times, s.Values = append(s.Times, t), append(s.Values, x)
+	return nil
 }
 
 // columns calls row with the wanted columns of each line of a CSV file with a

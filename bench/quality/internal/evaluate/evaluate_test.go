@@ -28,7 +28,17 @@ func TestAveragePrecision(t *testing.T) {
 func TestOnsets(t *testing.T) {
 	fired := map[int]bool{1: true, 3: true, 9: true, 15: true, 22: true}
 	r := Rule{Join: 6}
-	on := func(from int) []int { return r.Onsets(func(i int) bool { return fired[i] }, from, 30) }
+	on := func(from int) []int {
+		onsets, exceeded := r.Onsets(func(i int) bool { return fired[i] }, from, 30)
+		want := 0
+		for i := range fired {
+			if i >= from && fired[i] {
+				want++
+			}
+		}
+		assert.Equal(t, want, exceeded)
+		return onsets
+	}
 	assert.Equal(t, []int{1, 22}, on(0), "each within 6 rows of the one before it, but the last")
 	assert.Equal(t, []int{3, 22}, on(2), "what was before is forgotten")
 }

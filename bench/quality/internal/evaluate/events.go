@@ -18,21 +18,21 @@ type Rule struct {
 	Before, After int
 }
 
-// Onsets returns the rows at which episodes begin, from row from on.
-// Exceedances before it are forgotten.
-func (r Rule) Onsets(fired func(row int) bool, from, rows int) []int {
-	var out []int
+// Onsets returns the rows at which episodes begin, from row from on, and the
+// number of exceedances. Those before it are forgotten.
+func (r Rule) Onsets(fired func(row int) bool, from, rows int) (onsets []int, exceeded int) {
 	last := from - r.Join - 1
 	for i := from; i < rows; i++ {
 		if !fired(i) {
 			continue
 		}
 		if i-last > r.Join {
-			out = append(out, i)
+			onsets = append(onsets, i)
 		}
 		last = i
+		exceeded++
 	}
-	return out
+	return onsets, exceeded
 }
 
 // finds reports whether an onset at row finds e.

@@ -32,13 +32,18 @@ type Point struct {
 	ByType map[string]evaluate.Counts `json:"by_type"`
 }
 
-// run is one scored series with its incidents.
+// scored is one series as it is, and its runs with incidents.
+type scored struct {
+	clean score.Scored
+	runs  []run
+	from  int     // first row after the warm-up
+	hours float64 // from there on
+}
+
+// run is a series with incidents.
 type run struct {
-	clean, injected score.Scored
-	events          []evaluate.Event
-	from            int     // first row after the warm-up
-	hours           float64 // from there on
-	first           bool    // the first run of its series: the clean alerts count
+	injected score.Scored
+	events   []evaluate.Event
 }
 
 // Result is what a method does on all series.
@@ -56,30 +61,29 @@ type Result struct {
 
 // Bench scores every series as it is and with incidents.
 func Bench(m score.Method, series []dataset.Series) Result {
-	var runs []run
-	var out Result
+	var all []scored
+	var pool []float64
 	for i := range series {
 		s := &series[i]
-		clean := score.Run(m, s.Times, s.Values)
+		from := Warmup(s)
+		one := scored{clean: score.Run(m, s.Times, s.Values), from: from, hours: s.HoursFrom(from)}
 		for rep := range Repetitions {
 			values, events := Inject(s, uint64(1000*i+rep))
-			r := run{clean: clean, events: events, from: Warmup(s), hours: s.HoursFrom(Warmup(s)), first: rep == 0}
-			r.injected = score.Run(m, s.Times, values)
-			runs = append(runs, r)
+			r := run{injected: score.Run(m, s.Times, values), events: events}
+			one.runs = append(one.runs, r)
+			pool = append(pool, r.injected.Scores[from:]...)
 		}
+		all = append(all, one)
 	}
-	out.Default = point(runs, 0, func(s *score.Scored, k int) bool { return s.Alarms[k] })
-	out.search(runs)
+	var out Result
+	out.Default = point(all, 0, func(s *score.Scored, k int) bool { return s.Alarms[k] })
+	out.search(all, evaluate.Thresholds(pool, 1))
 	return out
 }
 
-func (out *Result) search(runs []run) {
-	var pool []float64
-	for i := range runs {
-		pool = append(pool, runs[i].injected.Scores[runs[i].from:]...)
-	}
-	for _, t := range evaluate.Thresholds(pool, 1) {
-		p := point(runs, t, func(s *score.Scored, k int) bool { return s.Scores[k] >= t })
+func (out *Result) search(all []scored, thresholds []float64) {
+	for _, t := range thresholds {
+		p := point(all, t, func(s *score.Scored, k int) bool { return s.Scores[k] >= t })
 		if p.Duty > dutyCap {
 			break
 		}
@@ -95,44 +99,47 @@ func (out *Result) search(runs []run) {
 	}
 }
 
-func point(runs []run, threshold float64, fired func(s *score.Scored, row int) bool) Point {
+func point(all []scored, threshold float64, fired func(s *score.Scored, row int) bool) Point {
 	p := Point{Threshold: threshold, ByType: map[string]evaluate.Counts{}}
 	alerts, hours, exceeded, points := 0, 0., 0, 0
-	for i := range runs {
-		r := &runs[i]
-		clean := func(k int) bool { return fired(&r.clean, k) }
-		on := Rule.Onsets(clean, r.from, len(r.clean.Scores))
-		if r.first {
-			alerts += len(on)
-			hours += r.hours
-			points += len(r.clean.Scores) - r.from
-			for k := range r.clean.Scores {
-				if k >= r.from && clean(k) {
-					exceeded++
-				}
-			}
-		}
-		sham, _ := Rule.Found(on, r.events)
-		on = Rule.Onsets(func(k int) bool { return fired(&r.injected, k) }, r.from, len(r.injected.Scores))
-		found, spurious := Rule.Found(on, r.events)
-		p.Total.Spurious += spurious
-		for k, e := range r.events {
-			c := evaluate.Counts{Events: 1}
-			if found[k] {
-				c.Found = 1
-			}
-			if sham[k] {
-				c.Sham = 1
-			}
-			p.Total.Add(c)
-			t := p.ByType[e.Type]
-			t.Add(c)
-			p.ByType[e.Type] = t
+	for i := range all {
+		s := &all[i]
+		rows := len(s.clean.Scores)
+		clean, n := Rule.Onsets(func(k int) bool { return fired(&s.clean, k) }, s.from, rows)
+		alerts += len(clean)
+		hours += s.hours
+		exceeded += n
+		points += rows - s.from
+		for j := range s.runs {
+			r := &s.runs[j]
+			onsets, _ := Rule.Onsets(func(k int) bool { return fired(&r.injected, k) }, s.from, rows)
+			p.add(r.events, clean, onsets)
 		}
 	}
 	p.AlertsPer1000h = float64(alerts) / hours * 1000
 	p.Duty = float64(exceeded) / float64(points)
 	return p
+}
+
+// add counts the events of one run, by its onsets and those of the series as it
+// is.
+func (p *Point) add(events []evaluate.Event, clean, onsets []int) {
+	sham, _ := Rule.Found(clean, events)
+	found, spurious := Rule.Found(onsets, events)
+	p.Total.Spurious += spurious
+	for k, e := range events {
+		c := evaluate.Counts{Events: 1}
+		if found[k] {
+			c.Found = 1
+		}
+		if sham[k] {
+			c.Sham = 1
+		}
+		p.Total.Add(c)
+		t := p.ByType[e.Type]
+		t.Add(c)
+		p.ByType[e.Type] = t
+	}
 }
 
 // Types returns the types of incidents of the series, sorted.
