@@ -62,15 +62,27 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 			strongest[rival] = i
 		}
 	}
-	if len(strongest) == 0 {
+	own := b.found[:0]
+	for i := range b.found {
+		if b.found[i].severity < b.cfg.MinSeverity {
+			b.counts.suppressed[suppressMinSeverity]++
+			continue
+		}
+		own = append(own, b.found[i])
+	}
+	if len(strongest)+len(own) == 0 {
 		return nil
 	}
 	resource := b.details.Resource(from.resource)
 	b.details.FromSpan(&resource, from.scope, from.span, &b.event)
-	found := make([]anomaly.Anomaly, 0, len(strongest))
+	found := make([]anomaly.Anomaly, 0, len(strongest)+len(own))
 	for _, i := range strongest {
 		found = append(found, b.anomaly(key, i, o))
 		b.tel.detected(ctx, i, &b.verdicts[i])
+	}
+	for i := range own {
+		found = append(found, b.ruleAnomaly(key, &own[i]))
+		b.tel.found(ctx, &own[i])
 	}
 	for i := range found {
 		for k := range found {
@@ -116,7 +128,7 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 			DeviationSigma: v.Sigma, Methods: make([]anomaly.Method, 0, v.N), Additional: map[string]float64{"score": v.Score, "level": v.Level},
 		},
 		Context: anomaly.Context{
-			EventID: item, UserID: strings.Clone(ev.User), Region: strings.Clone(ev.Region),
+			EventID:     item,
 			TimeWindow:  "last_" + strconv.Itoa(b.cfg.Window) + "_samples",
 			SampleCount: v.Samples,
 			Additional:  map[string]string{contextOnset: onset.Format(time.RFC3339Nano), contextSide: side(v)},
@@ -136,6 +148,24 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 			a.Details.Additional[name] = f.Extra[n]
 		}
 	}
+	b.link(&a, key)
+	b.contextFacts(&a, i, o)
+	return a
+}
+
+// ruleAnomaly describes what a rule has found on the event.
+func (b *batch) ruleAnomaly(key *series.Key, f *finding) anomaly.Anomaly {
+	ev := &b.event
+	a := newAnomaly(key, strings.Clone(ev.Model()), ev.ID.String(), b.at, f)
+	b.link(&a, key)
+	b.eventFacts(&a)
+	return a
+}
+
+// link adds what leads from the anomaly to the call.
+func (b *batch) link(a *anomaly.Anomaly, key *series.Key) {
+	ev := &b.event
+	a.Context.UserID, a.Context.Region = strings.Clone(ev.User), strings.Clone(ev.Region)
 	if !ev.TraceID.IsEmpty() {
 		a.Context.TraceID = ev.TraceID.String()
 	}
@@ -145,24 +175,12 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 	if key.Model != ev.Model() {
 		a.Context.Additional[contextBaseline] = key.Service + ", all models"
 	}
-	b.contextFacts(&a, i, o)
-	return a
 }
 
 // contextFacts adds what is known about the call beside the judged value.
 func (b *batch) contextFacts(a *anomaly.Anomaly, i int, o outcome) {
 	ev := &b.event
-	facts := [...]struct{ key, value string }{
-		{contextOperation, ev.Operation},
-		{contextProvider, ev.Provider},
-		{contextFinishReason, ev.FinishReason},
-		{contextRequestModel, requestModel(ev)},
-	}
-	for _, f := range facts {
-		if f.value != "" {
-			a.Context.Additional[f.key] = strings.Clone(f.value)
-		}
-	}
+	b.eventFacts(a)
 	var also []string
 	for k := range b.judges {
 		m := b.judges[k].metric
@@ -175,6 +193,22 @@ func (b *batch) contextFacts(a *anomaly.Anomaly, i int, o outcome) {
 	}
 	if len(also) > 0 {
 		a.Context.Additional[contextAlso] = strings.Join(also, ",")
+	}
+}
+
+// eventFacts adds what the call says about itself.
+func (b *batch) eventFacts(a *anomaly.Anomaly) {
+	ev := &b.event
+	facts := [...]struct{ key, value string }{
+		{contextOperation, ev.Operation},
+		{contextProvider, ev.Provider},
+		{contextFinishReason, ev.FinishReason},
+		{contextRequestModel, requestModel(ev)},
+	}
+	for _, f := range facts {
+		if f.value != "" {
+			a.Context.Additional[f.key] = strings.Clone(f.value)
+		}
 	}
 }
 

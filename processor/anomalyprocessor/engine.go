@@ -37,11 +37,16 @@ type engine struct {
 	extractor *genai.Extractor
 	details   *genai.Extractor
 	judges    []judge
+	rules     []rule
 	table     *series.Table[entry]
 	batches   sync.Pool
 	// now is the clock of arrival: it bounds the future, ages idle series and
 	// times snapshots. Detection runs on event time.
 	now func() time.Time
+
+	// outlets are where the spans that the engine makes itself may go.
+	outMu   sync.Mutex
+	outlets []*outlet
 
 	// Set by start, cleared by shutdown.
 	snapshots *snapshots
@@ -65,6 +70,8 @@ type entry struct {
 	// states are the baselines in the order of engine.judges; nil until the
 	// series has a value for the metric.
 	states [len(metrics)]*detect.State
+	// rules are the states of engine.rules, nil until the series has a call.
+	rules [maxRules]ruleState
 	// marks are the last marks made, nil until there is one.
 	marks *marks
 }
@@ -123,6 +130,9 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 		}
 		e.judges = append(e.judges, j)
 	}
+	if e.rules, err = newRules(cfg); err != nil {
+		return nil, err
+	}
 	if e.tel, err = newTelemetry(set.TelemetrySettings, e.judges); err != nil {
 		return nil, err
 	}
@@ -180,18 +190,23 @@ func (e *engine) shutdown(ctx context.Context) error {
 	return err
 }
 
-// maintain forgets idle series and takes snapshots until ctx ends.
+// maintain forgets idle series, lets the rules judge what no call shows, and
+// takes snapshots until ctx ends.
 func (e *engine) maintain(ctx context.Context) {
 	sweep := time.NewTicker(max(minIdleTimeout, min(time.Minute, e.cfg.IdleTimeout/8)))
 	defer sweep.Stop()
 	snapshot := time.NewTimer(e.cfg.SnapshotInterval)
 	defer snapshot.Stop()
+	pass := time.NewTicker(passInterval)
+	defer pass.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
 			e.table.Sweep(e.now().UnixNano(), sweepBudget)
+		case <-pass.C:
+			e.emit(ctx, e.pass(e.now()))
 		case <-snapshot.C:
 			begin := time.Now()
 			if e.snapshots != nil {

@@ -28,7 +28,7 @@ type factory struct {
 // createTraces is called once for each pipeline that names the component id;
 // all of them get the same engine.
 func (f *factory) createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
-	lease, err := f.engines.lease(set, cfg.(*Config))
+	lease, err := f.engines.lease(set, cfg.(*Config), next)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/processor"
 )
 
@@ -33,12 +34,15 @@ func newEngines() *engines {
 type lease struct {
 	*shared
 	release func()
+	// next is the consumer behind the instance.
+	next   consumer.Traces
+	detach func()
 
 	mu     sync.Mutex
 	active bool
 }
 
-func (e *engines) lease(set processor.Settings, cfg *Config) (*lease, error) {
+func (e *engines) lease(set processor.Settings, cfg *Config, next consumer.Traces) (*lease, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.byConfig[cfg]
@@ -50,7 +54,7 @@ func (e *engines) lease(set processor.Settings, cfg *Config) (*lease, error) {
 		s = &shared{engine: eng}
 		e.byConfig[cfg] = s
 	}
-	return &lease{shared: s, release: func() {
+	return &lease{shared: s, next: next, release: func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		delete(e.byConfig, cfg)
@@ -73,6 +77,7 @@ func (l *lease) start(ctx context.Context, host component.Host) error {
 	}
 	l.started++
 	l.active = true
+	l.detach = l.engine.attach(l.next)
 	return nil
 }
 
@@ -87,6 +92,7 @@ func (l *lease) shutdown(ctx context.Context) error {
 		return nil
 	}
 	l.active = false
+	l.detach()
 	l.started--
 	if l.started > 0 {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -88,33 +89,41 @@ func (s *snapshots) load(ctx context.Context) {
 	e.log.Info("baselines restored", fields...)
 }
 
-// coldMetrics names the metrics whose states the snapshot does not hold, or
-// holds for a configuration that judges differently.
+// slots are what the snapshot keeps of a series, the judges first, then the
+// rules: their names and what their states can be read by.
+func (s *snapshots) slots() []headMetric {
+	var out []headMetric
+	for i := range s.engine.judges {
+		out = append(out, headMetric{name: s.engine.judges[i].metric.name, fingerprint: s.engine.judges[i].model.Fingerprint()})
+	}
+	for _, r := range s.engine.rules {
+		out = append(out, headMetric{name: rulePrefix + r.name(), fingerprint: r.fingerprint()})
+	}
+	return out
+}
+
+// rulePrefix tells the names of rules from those of metrics.
+const rulePrefix = "rule:"
+
+// coldMetrics names the metrics and rules whose states the snapshot does not
+// hold, or holds for a configuration that judges differently.
 func (s *snapshots) coldMetrics(h head) []string {
 	var cold []string
-	known := s.judgeOf(h)
-	for i := range s.engine.judges {
-		warm := false
-		for _, k := range known {
-			warm = warm || k == i
-		}
-		if !warm {
-			cold = append(cold, s.engine.judges[i].metric.name)
+	known := s.slotOf(h)
+	for i, slot := range s.slots() {
+		if !slices.Contains(known, i) {
+			cold = append(cold, slot.name)
 		}
 	}
 	return cold
 }
 
-// judgeOf maps the metrics of a head to judges, -1 for those that are of no use.
-func (s *snapshots) judgeOf(h head) []int {
+// slotOf maps the metrics of a head to slots, -1 for those that are of no use.
+func (s *snapshots) slotOf(h head) []int {
+	slots := s.slots()
 	out := make([]int, len(h.metrics))
 	for n, m := range h.metrics {
-		out[n] = -1
-		for i := range s.engine.judges {
-			if j := &s.engine.judges[i]; j.metric.name == m.name && j.model.Fingerprint() == m.fingerprint {
-				out[n] = i
-			}
-		}
+		out[n] = slices.Index(slots, m)
 	}
 	return out
 }
@@ -123,13 +132,13 @@ func (s *snapshots) judgeOf(h head) []int {
 // did not run does not age a series.
 func (s *snapshots) restore(h head, now time.Time, r *reader) (records uint64, err error) {
 	e := s.engine
-	judges := s.judgeOf(h)
+	slots := s.slotOf(h)
 	pause := max(0, now.Sub(h.savedAt))
 	for len(r.b) > 0 {
 		key := series.Key{Service: r.text(), Model: r.text()}
 		last, newest := int64(r.uint64()), int64(r.uint64())
 		set := r.uvarint()
-		if r.failed || set>>len(judges) != 0 {
+		if r.failed || set>>len(slots) != 0 {
 			return records, refuse("a series is malformed")
 		}
 		ref := e.table.Acquire(key, last+int64(pause))
@@ -139,7 +148,7 @@ func (s *snapshots) restore(h head, now time.Time, r *reader) (records uint64, e
 		} else {
 			ent.newest = newest
 		}
-		err := s.restoreStates(ent, judges, set, r)
+		err := s.restoreStates(ent, slots, set, r)
 		ref.Release()
 		if err != nil {
 			return records, fmt.Errorf("series of service %q, model %q: %w", key.Service, key.Model, err)
@@ -149,27 +158,38 @@ func (s *snapshots) restore(h head, now time.Time, r *reader) (records uint64, e
 	return records, nil
 }
 
-func (s *snapshots) restoreStates(ent *entry, judges []int, set uint64, r *reader) error {
+func (s *snapshots) restoreStates(ent *entry, slots []int, set uint64, r *reader) error {
 	for ; set != 0; set &= set - 1 {
 		blob := r.bytes()
 		if r.failed {
 			return refuse("a state is cut short")
 		}
-		i := judges[bits.TrailingZeros64(set)]
+		i := slots[bits.TrailingZeros64(set)]
 		if i < 0 || ent == nil {
 			continue
 		}
-		model := s.engine.judges[i].model
-		st := model.NewState()
-		rest, err := model.ReadState(blob, &st)
-		if err == nil && len(rest) > 0 {
-			err = errors.New("bytes left over")
+		if err := s.restoreState(ent, i, blob); err != nil {
+			return refuse("state of %s: %w", s.slots()[i].name, err)
 		}
-		if err != nil {
-			return refuse("state of %s: %w", s.engine.judges[i].metric.name, err)
-		}
-		ent.states[i] = &st
 	}
+	return nil
+}
+
+func (s *snapshots) restoreState(ent *entry, slot int, blob []byte) (err error) {
+	if rule := slot - len(s.engine.judges); rule >= 0 {
+		ent.rules[rule], err = s.engine.rules[rule].readState(blob)
+		return err
+	}
+	model := s.engine.judges[slot].model
+	st := model.NewState()
+	rest, err := model.ReadState(blob, &st)
+	if err == nil && len(rest) > 0 {
+		err = errors.New("bytes left over")
+	}
+	if err != nil {
+		return err
+	}
+	ent.states[slot] = &st
 	return nil
 }
 
@@ -178,10 +198,7 @@ func (s *snapshots) restoreStates(ent *entry, judges []int, set uint64, r *reade
 func (s *snapshots) save(ctx context.Context) error {
 	e := s.engine
 	begin := e.now()
-	h := head{savedAt: begin}
-	for i := range e.judges {
-		h.metrics = append(h.metrics, headMetric{name: e.judges[i].metric.name, fingerprint: e.judges[i].model.Fingerprint()})
-	}
+	h := head{savedAt: begin, metrics: s.slots()}
 	h, err := saveSnapshot(ctx, s.client, h, s.fill)
 	if errors.Is(err, context.Canceled) {
 		return err // shutdown goes on with a snapshot of its own
@@ -224,13 +241,26 @@ func (s *snapshots) encode(b []byte, key *series.Key, last int64, ent *entry) []
 			set |= 1 << i
 		}
 	}
+	first := len(s.engine.judges)
+	for i, st := range ent.rules {
+		if st != nil {
+			set |= 1 << (first + i)
+		}
+	}
 	b = binary.AppendUvarint(b, set)
 	var scratch [2048]byte
+	add := func(blob []byte) {
+		b = binary.AppendUvarint(b, uint64(len(blob)))
+		b = append(b, blob...)
+	}
 	for i, st := range ent.states {
 		if st != nil {
-			blob := s.engine.judges[i].model.AppendState(scratch[:0], st)
-			b = binary.AppendUvarint(b, uint64(len(blob)))
-			b = append(b, blob...)
+			add(s.engine.judges[i].model.AppendState(scratch[:0], st))
+		}
+	}
+	for _, st := range ent.rules {
+		if st != nil {
+			add(st.appendState(scratch[:0]))
 		}
 	}
 	return b

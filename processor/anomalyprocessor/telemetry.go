@@ -148,3 +148,8 @@ func add(ctx context.Context, counter metric.Int64Counter, n int64, opts []metri
 func (t *telemetry) detected(ctx context.Context, judge int, v *detect.Verdict) {
 	t.builder.AnomaliesDetectedTotal.Add(ctx, 1, t.detections[judge][v.Findings[0].Detector][v.Severity]...)
 }
+
+// found counts a finding of a rule that is reported.
+func (t *telemetry) found(ctx context.Context, f *finding) {
+	t.builder.AnomaliesDetectedTotal.Add(ctx, 1, labels("detector", string(f.method), "type", string(f.typ), "severity", f.severity.String())...)
+}

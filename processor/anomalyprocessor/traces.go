@@ -22,7 +22,9 @@ type batch struct {
 	at       int64
 	event    genai.Event
 	verdicts [len(metrics)]detect.Verdict
-	counts   counts
+	// found is what the rules have found on the event.
+	found  []finding
+	counts counts
 }
 
 // processTraces marks the anomalous spans of td in place. It never fails and
@@ -68,12 +70,6 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 	for p := problems; p != 0; p &= p - 1 {
 		b.counts.skipped[p.Index()]++
 	}
-	if b.event.Failed {
-		// A call that failed says nothing about how long or how dear a call
-		// that works is: it would teach the baseline that 30 ms are normal.
-		b.counts.skipped[skipFailedCall]++
-		return
-	}
 	anomaly.MarkSpan(from.span, b.judge(ctx, from))
 }
 
@@ -99,6 +95,16 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		b.counts.late++
 	}
 	var o outcome
+	b.found = b.judgeRules(ent, late, b.found[:0])
+	if b.event.Failed {
+		// A call that failed says nothing about how long or how dear a call
+		// that works is: it would teach the baseline that 30 ms are normal.
+		b.counts.skipped[skipFailedCall]++
+		if len(b.found) == 0 {
+			return nil
+		}
+		return b.report(ctx, from, ent, &ref.Key, o)
+	}
 	for i := range b.judges {
 		j := &b.judges[i]
 		if !ev.Has(j.metric.field) {
@@ -132,10 +138,10 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		}
 	}
 	switch {
-	case o.seen == 0:
+	case o.seen == 0 && len(b.found) == 0:
 		b.counts.skipped[skipNoValues]++
-	case late:
-	case o.anomalous == 0:
+	case late && len(b.found) == 0:
+	case o.anomalous == 0 && len(b.found) == 0:
 		b.counts.normal++
 	default:
 		for i := range b.judges {
