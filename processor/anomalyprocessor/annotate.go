@@ -9,7 +9,6 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/detect"
-	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
@@ -112,7 +111,7 @@ func stronger(a, b *detect.Verdict) bool {
 func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 	ev, j, v := &b.event, &b.judges[i], &b.verdicts[i]
 	item := ev.ID.String()
-	model := strings.Clone(ev.Model())
+	model := strings.Clone(b.model)
 	onset := time.Unix(0, v.Onset).UTC()
 	a := anomaly.Anomaly{
 		ID:         anomaly.NewID(key.Service, model, j.metric.name, j.metric.typ, onset, item),
@@ -156,7 +155,7 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 // ruleAnomaly describes what a rule has found on the event.
 func (b *batch) ruleAnomaly(key *series.Key, f *finding) anomaly.Anomaly {
 	ev := &b.event
-	a := newAnomaly(key, strings.Clone(ev.Model()), ev.ID.String(), b.at, f)
+	a := newAnomaly(key, strings.Clone(b.model), ev.ID.String(), b.at, f)
 	b.link(&a, key)
 	b.eventFacts(&a)
 	return a
@@ -172,7 +171,7 @@ func (b *batch) link(a *anomaly.Anomaly, key *series.Key) {
 	if !ev.SpanID.IsEmpty() {
 		a.Context.SpanID = ev.SpanID.String()
 	}
-	if key.Model != ev.Model() {
+	if key.Model != b.model {
 		a.Context.Additional[contextBaseline] = key.Service + ", all models"
 	}
 }
@@ -203,7 +202,7 @@ func (b *batch) eventFacts(a *anomaly.Anomaly) {
 		{contextOperation, ev.Operation},
 		{contextProvider, ev.Provider},
 		{contextFinishReason, ev.FinishReason},
-		{contextRequestModel, requestModel(ev)},
+		{contextRequestModel, b.requestModel()},
 	}
 	for _, f := range facts {
 		if f.value != "" {
@@ -212,10 +211,10 @@ func (b *batch) eventFacts(a *anomaly.Anomaly) {
 	}
 }
 
-// requestModel is the model that was asked for when another one answered.
-func requestModel(ev *genai.Event) string {
-	if ev.ResponseModel != "" && ev.RequestModel != ev.ResponseModel {
-		return ev.RequestModel
+// requestModel is the model that was asked for when another one answers.
+func (b *batch) requestModel() string {
+	if b.event.RequestModel != b.model {
+		return b.event.RequestModel
 	}
 	return ""
 }

@@ -67,6 +67,11 @@ type Config struct {
 	// which a series is forgotten. Default 1h.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 
+	// ErrorRate finds more failing calls than usual.
+	ErrorRate ErrorRateConfig `mapstructure:"error_rate"`
+	// Throughput finds fewer or more calls than usual, and none.
+	Throughput ThroughputConfig `mapstructure:"throughput"`
+
 	// Storage is the id of a storage extension that keeps the baselines over a
 	// restart. Default none: detection starts cold.
 	Storage *component.ID `mapstructure:"storage"`
@@ -125,6 +130,8 @@ func createDefaultConfig() component.Config {
 		MaxSeries:        defaultMaxSeries,
 		IdleTimeout:      defaultIdleTimeout,
 		SnapshotInterval: defaultSnapshotInterval,
+		ErrorRate:        defaultErrorRateConfig(),
+		Throughput:       defaultThroughputConfig(),
 	}
 }
 

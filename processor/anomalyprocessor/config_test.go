@@ -67,6 +67,10 @@ func TestEveryKeyIsRead(t *testing.T) {
 			},
 			"cost_usd": {Enabled: ptr(false)},
 		},
+		ErrorRate: ErrorRateConfig{PriorRate: .02, FalseAlarms: 1e-5, MinRequests: 20, MinIncrease: .05, RebaseAfter: 2 * time.Hour},
+		Throughput: ThroughputConfig{
+			Threshold: 6, DropRatio: .4, SurgeRatio: 3, MinSilence: 2 * time.Minute, LiveAfter: 10 * time.Minute, RebaseAfter: 3 * time.Hour,
+		},
 	}, cfg)
 
 	plans := cfg.plans()
@@ -107,7 +111,17 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"metric_scale":         {"log", "linear", `"cubic"`},
 		"metric_deviation":     {"min_relative_deviation must be a finite number of 0 or more, got -0.1", "min_absolute_deviation must be a finite number of 0 or more, got +Inf"},
 		"metric_key":           {"threshold"},
-		"nothing_left":         {"at least one metric with a detector"},
+		"error_rate_key":       {"window"},
+		"error_rate_values": {
+			"error_rate: prior_rate must be above 0 and at most 0.5, got 0.9", "false_alarms must be in 1e-12..0.01, got 1",
+			"min_requests must be in 1..10000, got 0", "min_increase must be above 0 and at most 0.5, got 0", "rebase_after must be above 0, got 0s",
+		},
+		"throughput_key": {"enabled"},
+		"throughput_values": {
+			"throughput: threshold must be in 3..10, got 1", "drop_ratio must be above 0 and at most 0.95, got 1", "surge_ratio must be in 1.1..1000, got 1",
+			"min_silence must be 0 or above, got -1s", "live_after must be 0 or above, got -2s", "rebase_after must be at least 30m0s, got 10m0s",
+		},
+		"nothing_left": {"at least one metric with a detector"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := loadConfig(t, name)

@@ -282,7 +282,7 @@ func TestReplayGivesTheSameAnomalies(t *testing.T) {
 }
 
 func TestFailedCallsDoNotTeachTheBaseline(t *testing.T) {
-	r := newRig(t, nil)
+	r := newRig(t, func(c *Config) { c.ErrorRate.Enabled = false })
 	g := newTraffic(16)
 	r.send(g.calls(100)...)
 	for range 200 {

@@ -39,6 +39,7 @@ type engine struct {
 	judges    []judge
 	rules     []rule
 	table     *series.Table[entry]
+	aliases   *aliases
 	batches   sync.Pool
 	// now is the clock of arrival: it bounds the future, ages idle series and
 	// times snapshots. Detection runs on event time.
@@ -118,7 +119,7 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, now: time.Now}
+	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, aliases: newAliases(), now: time.Now}
 	for _, p := range cfg.plans() {
 		model, err := detect.NewModel(p.model)
 		if err != nil {

@@ -1,6 +1,7 @@
 package anomalyprocessor
 
 import (
+	"context"
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -40,8 +41,25 @@ type ruleState interface {
 }
 
 // newRules builds the rules that cfg asks for, in the order of evaluation.
-func newRules(_ *Config) ([]rule, error) {
-	return nil, nil
+func newRules(cfg *Config) ([]rule, error) {
+	var rules []rule
+	for _, r := range []struct {
+		enabled bool
+		build   func(*Config) (rule, error)
+	}{
+		{cfg.ErrorRate.Enabled, newErrorRateRule},
+		{cfg.Throughput.Drop || cfg.Throughput.Surge || cfg.Throughput.Silence, newThroughputRule},
+	} {
+		if !r.enabled {
+			continue
+		}
+		built, err := r.build(cfg)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, built)
+	}
+	return rules, nil
 }
 
 // maxRules bounds the rules of an engine.
@@ -86,6 +104,12 @@ func (b *batch) judgeRules(ent *entry, late bool, found []finding) []finding {
 		found = r.call(b, st, late, found)
 	}
 	return found
+}
+
+// rebased counts that a lasting change has become the normal state of a metric
+// that a rule judges. It is rare, so it is recorded at once.
+func (b *batch) rebased(metric string) {
+	b.tel.builder.BaselinesRebasedTotal.Add(context.Background(), 1, labels("metric", metric)...)
 }
 
 // pass lets the rules judge what shows without a call, and emits what they

@@ -19,8 +19,10 @@ type batch struct {
 
 	now time.Time
 	// at is the event time at which event is judged, unix ns.
-	at       int64
-	event    genai.Event
+	at    int64
+	event genai.Event
+	// model is that of the series of event, see aliases.
+	model    string
 	verdicts [len(metrics)]detect.Verdict
 	// found is what the rules have found on the event.
 	found  []finding
@@ -49,7 +51,7 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 	if b.counts.processed > 0 {
 		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
 	}
-	b.event = genai.Event{} // keeps no telemetry alive
+	b.event, b.model = genai.Event{}, "" // keeps no telemetry alive
 	e.batches.Put(b)
 	return td, nil
 }
@@ -77,7 +79,8 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 // the anomalies to mark.
 func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
-	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
+	b.model = b.aliases.model(ev)
+	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: b.model}, b.now.UnixNano())
 	defer ref.Release()
 	if ref.Overflow {
 		b.counts.overflow++

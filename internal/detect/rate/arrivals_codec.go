@@ -6,13 +6,9 @@ import "math"
 // of what the numbers mean, needs a new one.
 const arrivalVersion = 1
 
-// Fingerprint identifies the configuration that a state belongs to.
-func (m *Arrivals) Fingerprint() uint64 {
-	c := &m.cfg
-	return fingerprint(arrivalVersion, uint64(flag(c.Drop)|flag(c.Surge)<<1|flag(c.Silence)<<2), math.Float64bits(c.Threshold),
-		math.Float64bits(c.DropRatio), math.Float64bits(c.SurgeRatio), uint64(c.MinSilence), uint64(c.LiveAfter), uint64(c.Lateness),
-		uint64(c.RebaseAfter), uint64(c.CoolDown))
-}
+// Fingerprint identifies what a state means. The options only change how it goes
+// on.
+func (m *Arrivals) Fingerprint() uint64 { return fingerprint(arrivalVersion) }
 
 // Append appends the serialised state to dst. The counts are left out: nobody
 // counts while the state is at rest, so that windows begin anew afterwards.

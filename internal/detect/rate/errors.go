@@ -20,7 +20,7 @@ const (
 	alternatives = 4
 	// priorWeight is the number of calls that the prior counts for.
 	priorWeight = 100
-	// memory is the number of calls that the baseline remembers.
+	// memory is the number of calls that the baseline remembers, prior included.
 	memory = 2000
 	// block is the number of calls that are learned together.
 	block = 32
@@ -121,7 +121,7 @@ type cusum struct {
 // ErrorState is what is kept of one series. The zero value is not usable, see
 // [Errors.NewState].
 type ErrorState struct {
-	// failed and calls are the baseline without the prior.
+	// failed and calls are the baseline; it begins with those of the prior.
 	failed, calls float64
 	// Not learned yet.
 	waitFailed, waitCalls uint32
@@ -148,27 +148,27 @@ type ErrorState struct {
 
 // NewState returns the state of a series of which nothing is known.
 func (m *Errors) NewState() *ErrorState {
-	s := &ErrorState{}
+	s := &ErrorState{failed: m.cfg.PriorRate * priorWeight, calls: priorWeight}
 	m.refresh(s)
 	return s
 }
 
 // mean is the expected rate.
-func (m *Errors) mean(s *ErrorState) float64 {
-	return (m.cfg.PriorRate*priorWeight + s.failed) / (priorWeight + s.calls)
-}
+func (s *ErrorState) mean() float64 { return s.failed / s.calls }
 
 // refresh derives the test from the baseline.
 func (m *Errors) refresh(s *ErrorState) {
-	p := m.mean(s)
-	p += math.Sqrt(p * (1 - p) / (priorWeight + s.calls + 1))
+	p := s.mean()
+	p += math.Sqrt(p * (1 - p) / (s.calls + 1))
 	p = min(max(p, minNull), maxNull)
 	s.null = p
-	odds := p / (1 - p)
-	low := 2 * odds
-	if q := p + m.cfg.MinIncrease; q < 1 {
-		low = max(low, q/(1-q))
+	q := p + m.cfg.MinIncrease
+	if q >= 1 { // it cannot get worse
+		s.up, s.down = [alternatives]float64{}, [alternatives]float64{}
+		s.sums, s.hot = [alternatives]cusum{}, false
+		return
 	}
+	low := max(2*p/(1-p), q/(1-q))
 	high := max(highest/(1-highest), low)
 	step := math.Cbrt(high / low)
 	for j := range alternatives {
@@ -178,7 +178,7 @@ func (m *Errors) refresh(s *ErrorState) {
 	}
 }
 
-// Observe judges a call and learns from it. kind says how a call failed, for
+// Observe judges a call and learns from it; only a failed call alarms. kind says how a call failed, for
 // example "429"; it may be empty, and is copied when it is kept.
 func (m *Errors) Observe(s *ErrorState, at int64, failed bool, kind string) Signal {
 	if !failed && !s.hot && !s.on {
@@ -231,7 +231,7 @@ func (m *Errors) step(s *ErrorState, at int64, failed bool) (peak float64, best 
 			c.sum = max(0, c.sum+s.down[j])
 		}
 		peak = max(peak, c.sum)
-		if c.sum >= m.limit && int(c.calls) >= m.cfg.MinRequests && (best < 0 || c.sum > s.sums[best].sum) {
+		if failed && c.sum >= m.limit && int(c.calls) >= m.cfg.MinRequests && (best < 0 || c.sum > s.sums[best].sum) {
 			best = j
 		}
 	}
@@ -253,6 +253,11 @@ func (m *Errors) Learn(s *ErrorState, failed bool) {
 }
 
 func (m *Errors) learn(s *ErrorState) {
+	// A rate that has fallen by far is learned soon: the old one counts less.
+	if expected := s.mean() * float64(s.waitCalls); expected >= 5 && 4*float64(s.waitFailed) <= expected && s.calls > priorWeight {
+		s.failed *= priorWeight / s.calls
+		s.calls = priorWeight
+	}
 	s.failed += float64(s.waitFailed)
 	s.calls += float64(s.waitCalls)
 	s.waitFailed, s.waitCalls = 0, 0
@@ -373,7 +378,7 @@ type ErrorReport struct {
 func (m *Errors) Report(s *ErrorState) ErrorReport {
 	r := ErrorReport{
 		Severity: s.told, Onset: s.window.at, Failed: s.window.failed, Calls: s.window.calls,
-		Rate: s.rate(), Expected: m.mean(s), Limit: s.threshold, Baseline: uint64(s.calls),
+		Rate: s.rate(), Expected: s.mean(), Limit: s.threshold, Baseline: uint64(max(0, s.calls-priorWeight)),
 	}
 	r.Confidence = min(.99, 1-.5*math.Exp(-float64(r.Failed)/6))
 	if s.kinds != nil {

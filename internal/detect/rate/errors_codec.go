@@ -6,11 +6,10 @@ import "math"
 // of what the numbers mean, needs a new one.
 const errorVersion = 1
 
-// Fingerprint identifies the configuration that a state belongs to.
+// Fingerprint identifies what a state means: the form and the prior. The other
+// options only change how it goes on.
 func (m *Errors) Fingerprint() uint64 {
-	c := &m.cfg
-	return fingerprint(errorVersion, math.Float64bits(c.PriorRate), math.Float64bits(c.FalseAlarms), uint64(c.MinRequests),
-		math.Float64bits(c.MinIncrease), uint64(c.RebaseAfter), uint64(c.CoolDown))
+	return fingerprint(errorVersion, math.Float64bits(m.cfg.PriorRate))
 }
 
 // Append appends the serialised state to dst.
@@ -64,7 +63,7 @@ func (m *Errors) ReadState(src []byte) (*ErrorState, error) {
 	r.check(s.told <= Critical && s.lastTold <= Critical && !(s.hot && s.on) && (f < 1 || f&4 != 0), "episode is malformed")
 	s.failed, s.calls = r.f64(memory, "baseline is malformed"), r.f64(memory, "baseline is malformed")
 	s.waitFailed, s.waitCalls = r.u32(), r.u32()
-	r.check(s.failed <= s.calls && s.waitFailed <= s.waitCalls, "baseline is malformed")
+	r.check(s.calls > 0 && s.failed <= s.calls && s.waitFailed <= s.waitCalls, "baseline is malformed")
 	s.lastAlarm = r.i64()
 	if s.hot {
 		for i := range s.sums {
@@ -79,7 +78,9 @@ func (m *Errors) ReadState(src []byte) (*ErrorState, error) {
 	if f&4 != 0 {
 		s.kinds = readKinds(r)
 	}
+	hot, sums := s.hot, s.sums
 	m.refresh(s)
+	r.check(hot == s.hot && sums == s.sums, "a sum is malformed")
 	r.check(!s.on || s.worst > s.null, "episode is malformed")
 	if err := r.end(); err != nil {
 		return nil, err

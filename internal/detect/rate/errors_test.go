@@ -159,10 +159,10 @@ func TestRecoveryEndsTheEpisode(t *testing.T) {
 	f := newFeed(newErrors(t, nil), 8)
 	f.noise(2000, .005)
 	require.NotZero(t, f.until(50, .6))
-	before := f.m.mean(f.s)
+	before := f.s.mean()
 	f.noise(300, .6)
 	require.True(t, f.s.on)
-	assert.InDelta(t, before, f.m.mean(f.s), 0, "nothing is learned from an incident")
+	assert.InDelta(t, before, f.s.mean(), 0, "nothing is learned from an incident")
 	recovered := 0
 	for i := range 100 {
 		if f.call(false, "") == Recovered {
@@ -208,9 +208,21 @@ func TestLastingRateBecomesNormal(t *testing.T) {
 	}
 	require.NotZero(t, rebased)
 	assert.Equal(t, 3600*second, rebased-onset)
-	assert.InDelta(t, .21, f.m.mean(f.s), .03, "rate of the episode, and a part of the prior")
+	assert.InDelta(t, .3, f.s.mean(), .03)
 	assert.Zero(t, f.noise(20_000, .3), "the new normal")
 	assert.NotZero(t, f.until(200, .9), "and what is worse is found")
+}
+
+func TestPermanentFailureBecomesNormalAndIsNotToldAgain(t *testing.T) {
+	f := newFeed(newErrors(t, nil), 13)
+	f.noise(2000, .005)
+	told := f.noise(20_000, 1)
+	assert.Equal(t, 3, told, "as medium, high and critical")
+	require.False(t, f.s.on)
+	assert.InDelta(t, 1, f.s.mean(), .01)
+	f.noise(3000, .005)
+	assert.Less(t, f.s.mean(), .02, "a repair is learned")
+	assert.NotZero(t, f.until(50, 1), "and the next failure is found")
 }
 
 // The promise is one alarm in a million calls.
