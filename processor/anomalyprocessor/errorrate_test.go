@@ -89,7 +89,7 @@ func TestErrorBurstIsMarkedOnTheFailedCall(t *testing.T) {
 	assert.InDelta(t, a.Details.Value, a.Details.Additional["errors"]/a.Details.Additional["requests"], 1e-9)
 	assert.Equal(t, "429", a.Context.Additional["error_type"])
 	assert.Contains(t, a.RootCause, "calls failed since")
-	assert.Contains(t, a.RootCause, "error types: 429 3")
+	assert.Contains(t, a.RootCause, "error types: 429 4")
 	require.Len(t, a.Remediation, 1)
 	assert.Contains(t, a.Remediation[0], "quota")
 	assert.NotEmpty(t, a.Context.SpanID)

@@ -274,18 +274,15 @@ func (m *Arrivals) Silence(s *ArrivalState, now int64) Signal {
 		return None
 	}
 	bins := float64(gap) / float64(bin)
-	k := 0
-	for k < numScales-1 && float64(scales[k]) < bins {
-		k++
-	}
-	mu, d := s.rate*bins, s.spread(k, bins)
+	k, d := s.spreadOf(bins)
+	mu := s.rate * bins
 	rare := mu / d
-	// The probability of a deviate falls with its square.
-	if rare < m.rare*(1+s.doubt[Drop])*(1+s.doubt[Drop]) {
+	// The logarithm of the probability of a deviate goes with its square.
+	if wide := 1 + s.doubt[Drop]; rare < m.rare || s.change == Steady && rare < m.rare*wide*wide {
 		return None
 	}
 	sev := uint8(High)
-	if rare >= 3*m.rare && gap >= 10*bin {
+	if rare >= 2*m.rare && gap >= 10*bin {
 		sev = Critical
 	}
 	if s.change == Drop && sev <= s.told {
@@ -298,9 +295,22 @@ func (m *Arrivals) Silence(s *ArrivalState, now int64) Signal {
 	at := s.last + gap
 	r := ArrivalReport{
 		Change: Drop, Silent: true, Onset: s.last, At: at, Window: gap, Expected: mu, Normal: s.rate,
-		Limit: m.limit(Drop, mu, d), Dispersion: d, Deviate: below(0, mu, d),
+		Limit: m.limit(Drop, mu, d), Dispersion: d, Deviate: m.cfg.Threshold * math.Sqrt(rare/m.rare),
 	}
 	return m.news(s, sev, at, &r)
+}
+
+// spreadOf is the spread of a window of any length, between those of the two
+// nearest lengths, and the shorter one of these.
+func (s *ArrivalState) spreadOf(bins float64) (k int, d float64) {
+	for k < numScales-1 && float64(scales[k+1]) <= bins {
+		k++
+	}
+	d = s.spread(k, bins)
+	if size := float64(scales[k]); k < numScales-1 && bins > size {
+		d *= math.Pow(s.dispersion(k+1)/s.dispersion(k), math.Log(bins/size)/math.Log(float64(scales[k+1])/size))
+	}
+	return k, d
 }
 
 // Report describes what the last [Alarm] was about.
