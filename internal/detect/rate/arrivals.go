@@ -334,10 +334,9 @@ func (s *ArrivalState) seen(at, arrival int64) {
 
 // advance closes the bins before b.
 func (m *Arrivals) advance(s *ArrivalState, b int64) (sig Signal) {
-	end := b
-	if gap := s.now + longest + learnLag; b > gap {
-		end = gap // what is later than that tells nothing new
-	}
+	silent := s.silent || b-s.now > rebaseBins
+	// What is later than all windows tells nothing new.
+	end := min(b, s.now+longest+learnLag)
 	for s.now < end {
 		s.base = s.total[s.now%ringLen]
 		s.now++
@@ -353,6 +352,9 @@ func (m *Arrivals) advance(s *ArrivalState, b int64) (sig Signal) {
 	}
 	if end < b {
 		s.begin(b, b)
+	}
+	if silent && s.change == Drop {
+		s.after = b // the silence is no part of a new normal
 	}
 	m.arm(s)
 	return sig
