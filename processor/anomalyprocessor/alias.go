@@ -4,8 +4,10 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
 const (
@@ -43,21 +45,37 @@ type alias struct {
 
 func newAliases() *aliases { return &aliases{seed: maphash.MakeSeed()} }
 
+// aliasFresh is the event time for which a name that was noted is not looked up
+// again.
+const aliasFresh = int64(time.Minute)
+
 // model is the model of the series that a call belongs to.
 func (a *aliases) model(ev *genai.Event) string {
-	model := ev.Model()
-	switch {
-	case ev.RequestModel == "":
-	case !ev.Failed:
-		if ev.ResponseModel != "" && (ev.ResponseModel != ev.RequestModel || a.any.Load()) {
-			a.note(ev.Service, ev.RequestModel, ev.ResponseModel)
-		}
-	case ev.ResponseModel == "" && a.any.Load():
+	if ev.Failed && ev.ResponseModel == "" && a.any.Load() {
 		if e, _ := a.find(ev.Service, ev.RequestModel); e != nil {
 			return e.answered[e.last.Load()]
 		}
 	}
-	return model
+	return ev.Model()
+}
+
+// noteAnswer remembers who answered the call. The series keeps what it noted
+// last, so that most calls cost the comparison of a string.
+func (b *batch) noteAnswer(ent *entry, key *series.Key) {
+	ev := &b.event
+	if ev.Failed || ev.RequestModel == "" || ev.ResponseModel == "" {
+		return
+	}
+	same := ev.RequestModel == ev.ResponseModel
+	if same && !b.aliases.any.Load() {
+		return
+	}
+	if age := b.at - ent.noted; age >= 0 && age < aliasFresh && key.Model == b.model {
+		if ent.alias == nil && same || ent.alias != nil && ent.alias.request == ev.RequestModel {
+			return
+		}
+	}
+	ent.alias, ent.noted = b.aliases.note(ev.Service, ev.RequestModel, ev.ResponseModel), b.at
 }
 
 func (a *aliases) hash(service, request string) uint64 {
@@ -89,28 +107,29 @@ func (a *aliases) find(service, request string) (e *alias, slot uint64) {
 	return nil, slot
 }
 
-// note remembers that answered was the answer to request.
-func (a *aliases) note(service, request, answered string) {
+// note remembers that answered was the answer to request, and returns the entry
+// of the name; nil when there is none, since the two are the same.
+func (a *aliases) note(service, request, answered string) *alias {
 	e, slot := a.find(service, request)
 	if e == nil {
 		if answered == request {
-			return
+			return nil
 		}
 		e = &alias{service: strings.Clone(service), request: strings.Clone(request)}
 		e.answered[0] = strings.Clone(answered)
 		a.slots[slot].Store(e)
 		a.any.Store(true)
-		return
+		return e
 	}
 	last := e.last.Load()
-	if e.answered[last%aliasNames] == answered {
-		return
+	if e.answered[last] == answered {
+		return e
 	}
 	free := (last + 1) % aliasNames
 	for i, known := range e.answered {
 		if known == answered {
 			e.last.Store(uint32(i))
-			return
+			return e
 		}
 		if known == "" {
 			free = uint32(i)
@@ -121,4 +140,5 @@ func (a *aliases) note(service, request, answered string) {
 	next.answered[free] = strings.Clone(answered)
 	next.last.Store(free)
 	a.slots[slot].Store(next)
+	return next
 }

@@ -73,6 +73,10 @@ type entry struct {
 	states [len(metrics)]*detect.State
 	// rules are the states of engine.rules, nil until the series has a call.
 	rules [maxRules]ruleState
+	// alias is the name that the series was asked for by last, nil for none, and
+	// noted the event time at which that was looked up.
+	alias *alias
+	noted int64
 	// marks are the last marks made, nil until there is one.
 	marks *marks
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
 // fails makes a failed call of one type, as a client sees it that got no answer.
@@ -180,6 +182,7 @@ func TestErrorTypesLeadToAdvice(t *testing.T) {
 func TestAliasesFollowTheLastAnswer(t *testing.T) {
 	a := newAliases()
 	answer := func(service, asked, answered string) string {
+		a.note(service, asked, answered)
 		return a.model(&genai.Event{Service: service, RequestModel: asked, ResponseModel: answered})
 	}
 	failed := func(service, asked string) string {
@@ -206,9 +209,8 @@ func TestAliasesFollowTheLastAnswer(t *testing.T) {
 func TestAliasesAreBounded(t *testing.T) {
 	a := newAliases()
 	for i := range 100_000 {
-		ev := genai.Event{Service: "s", RequestModel: fmt.Sprint("m", i), ResponseModel: fmt.Sprint("r", i)}
-		a.model(&ev)
-		ev.ResponseModel, ev.Failed = "", true
+		ev := genai.Event{Service: "s", RequestModel: fmt.Sprint("m", i), Failed: true}
+		a.note("s", ev.RequestModel, fmt.Sprint("r", i))
 		require.Equal(t, fmt.Sprint("r", i), a.model(&ev), "the newest is there")
 	}
 	n := 0
@@ -222,12 +224,11 @@ func TestAliasesAreBounded(t *testing.T) {
 
 func TestAliasesKeepNoTelemetryAlive(t *testing.T) {
 	a := newAliases()
-	buf := []byte("svc|asked|answered")
-	text := string(buf)
-	a.model(&genai.Event{Service: text[:3], RequestModel: text[4:9], ResponseModel: text[10:]})
-	e, _ := a.find("svc", "asked")
-	require.NotNil(t, e)
-	assert.Equal(t, "answered", e.answered[0])
+	text := string([]byte("svc|asked|answered"))
+	e := a.note(text[:3], text[4:9], text[10:])
+	assert.NotSame(t, unsafe.StringData(text), unsafe.StringData(e.service))
+	assert.NotSame(t, unsafe.StringData(text[4:]), unsafe.StringData(e.request))
+	assert.NotSame(t, unsafe.StringData(text[10:]), unsafe.StringData(e.answered[0]))
 }
 
 func TestAliasesAreSafeForConcurrentUse(t *testing.T) {
@@ -237,7 +238,7 @@ func TestAliasesAreSafeForConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			for i := range 2000 {
 				asked := fmt.Sprint("m", i%50)
-				a.model(&genai.Event{Service: "s", RequestModel: asked, ResponseModel: fmt.Sprint(asked, "-", w)})
+				a.note("s", asked, fmt.Sprint(asked, "-", w))
 				got := a.model(&genai.Event{Service: "s", RequestModel: asked, Failed: true})
 				assert.True(t, strings.HasPrefix(got, asked))
 			}
@@ -247,20 +248,37 @@ func TestAliasesAreSafeForConcurrentUse(t *testing.T) {
 }
 
 func TestAliasesCostNothingInTheSteadyState(t *testing.T) {
-	a := newAliases()
-	ok := genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
+	r := newRig(t, nil)
+	ent, key := &entry{}, &series.Key{Service: "chat-api", Model: "gpt-4o-2024-08-06"}
+	b := &batch{engine: r.eng, model: key.Model}
+	b.event = genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
 	failed := genai.Event{Service: "chat-api", RequestModel: "gpt-4o", Failed: true}
-	a.model(&ok)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
-		a.model(&ok)
-		a.model(&failed)
+		b.at += int64(time.Second)
+		b.noteAnswer(ent, key)
+		b.aliases.model(&failed)
 	}))
+	assert.Equal(t, key.Model, b.aliases.model(&failed))
+}
+
+func TestRollbackOfAModelIsFollowed(t *testing.T) {
+	r := newRig(t, nil)
+	g := newTraffic(46)
+	for _, answered := range []string{"old", "new", "old"} {
+		for range 20 {
+			r.send(g.with(answeredBy(answered)))
+		}
+		assert.Equal(t, answered, r.eng.aliases.model(&genai.Event{Service: g.service, RequestModel: g.model, Failed: true}))
+	}
 }
 
 func BenchmarkAliases(b *testing.B) {
-	a := newAliases()
-	ok := genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
+	r := newRig(b, nil)
+	ent, key := &entry{}, &series.Key{Service: "chat-api", Model: "gpt-4o-2024-08-06"}
+	bt := &batch{engine: r.eng, model: key.Model}
+	bt.event = genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
 	for b.Loop() {
-		a.model(&ok)
+		bt.at += int64(100 * time.Millisecond)
+		bt.noteAnswer(ent, key)
 	}
 }

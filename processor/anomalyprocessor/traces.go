@@ -93,6 +93,7 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		}
 	}
 	b.at = b.eventTime(ent)
+	b.noteAnswer(ent, &ref.Key)
 	late := ent.advance(b.at, int64(b.cfg.MaxLateness))
 	if late {
 		b.counts.late++

@@ -25,7 +25,7 @@
 // false alarms of the four together at one in a million calls. The window of the
 // CUSUM that alarms gives onset, failed and answered calls.
 //
-// Calls are learned in blocks of 32, not while a CUSUM is above a third of its
+// Calls are learned in blocks of 32 (128 once the memory is full), not while a CUSUM is above a third of its
 // limit, and not during an episode. An episode ends when the likelihood ratio
 // between the baseline and the rate of the episode exceeds 1000 (recovered), or
 // after an hour and 100 calls, when its rate becomes the baseline (rebased).

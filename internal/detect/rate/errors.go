@@ -22,8 +22,9 @@ const (
 	priorWeight = 100
 	// memory is the number of calls that the baseline remembers, prior included.
 	memory = 2000
-	// block is the number of calls that are learned together.
-	block = 32
+	// block is the number of calls that are learned together, and largeBlock that
+	// once the memory is full.
+	block, largeBlock = 32, 128
 	// stuck is the number of calls after which a suspicion that leads to nothing
 	// is learned.
 	stuck = 2048
@@ -183,7 +184,7 @@ func (m *Errors) refresh(s *ErrorState) {
 func (m *Errors) Observe(s *ErrorState, at int64, failed bool, kind string) Signal {
 	if !failed && !s.hot && !s.on {
 		s.waitCalls++
-		if s.waitCalls >= block {
+		if s.waitCalls >= s.block() {
 			m.learn(s)
 		}
 		return None
@@ -206,7 +207,7 @@ func (m *Errors) Observe(s *ErrorState, at int64, failed bool, kind string) Sign
 		return m.open(s, at, best)
 	}
 	s.hot = peak > 0
-	if s.waitCalls >= block && peak < m.limit/3 || s.waitCalls >= stuck {
+	if s.waitCalls >= s.block() && peak < m.limit/3 || s.waitCalls >= stuck {
 		m.learn(s)
 	}
 	return None
@@ -247,9 +248,17 @@ func (m *Errors) Learn(s *ErrorState, failed bool) {
 	if failed {
 		s.waitFailed++
 	}
-	if s.waitCalls >= block && !s.hot {
+	if s.waitCalls >= s.block() && !s.hot {
 		m.learn(s)
 	}
+}
+
+// block is the number of calls to learn together.
+func (s *ErrorState) block() uint32 {
+	if s.calls < memory {
+		return block
+	}
+	return largeBlock
 }
 
 func (m *Errors) learn(s *ErrorState) {
