@@ -1,10 +1,6 @@
 package rate
 
-import (
-	"errors"
-	"fmt"
-	"math"
-)
+import "math"
 
 const (
 	// bin is the width of a count, in nanoseconds.
@@ -44,71 +40,6 @@ const (
 
 // scales are the lengths of the windows, in bins.
 var scales = [numScales]int64{1, 4, 16, longest}
-
-// ArrivalConfig of [Arrivals]. The zero value is not valid, see
-// [DefaultArrivalConfig].
-type ArrivalConfig struct {
-	// Drop, Surge and Silence switch the three judgements on.
-	Drop, Surge, Silence bool
-	// Threshold is the standard normal deviate that a window must reach, 3..10:
-	// 5 is a probability of 2.9e-7.
-	Threshold float64
-	// DropRatio is the largest share of the expected calls that is a drop, in
-	// (0, .95]; SurgeRatio the smallest multiple that is a surge, 1.1..1000.
-	DropRatio, SurgeRatio float64
-	// MinSilence is the shortest silence worth telling, LiveAfter how long a
-	// stream must have been live before its silence means anything; nanoseconds
-	// of arrival time, 0 or above.
-	MinSilence, LiveAfter int64
-	// Lateness is how late calls may come, in nanoseconds, 0..10 minutes: a
-	// window is judged for a drop when it is closed for that long.
-	Lateness int64
-	// RebaseAfter is the length of an episode, in nanoseconds of event time,
-	// after which its rate becomes the normal one; at least 30 minutes.
-	RebaseAfter int64
-	// CoolDown is the event time in nanoseconds after an alarm in which a new
-	// episode alarms only if it is worse and high or critical. 0 means none.
-	CoolDown int64
-}
-
-// DefaultArrivalConfig returns the defaults of the package documentation.
-func DefaultArrivalConfig() ArrivalConfig {
-	return ArrivalConfig{
-		Drop: true, Surge: true, Silence: true, Threshold: 5, DropRatio: .5, SurgeRatio: 2,
-		MinSilence: 60e9, LiveAfter: 300e9, Lateness: 60e9, RebaseAfter: 3600e9, CoolDown: 300e9,
-	}
-}
-
-// Arrivals finds changes of the number of calls. It is immutable.
-type Arrivals struct {
-	cfg ArrivalConfig
-	// delay is the lateness in bins.
-	delay int64
-	// rare is -ln of the probability that the threshold stands for.
-	rare float64
-}
-
-// NewArrivals checks the configuration. The error names field and value.
-func NewArrivals(cfg ArrivalConfig) (*Arrivals, error) {
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	check(cfg.Threshold >= 3 && cfg.Threshold <= 10, "threshold must be in 3..10, got %v", cfg.Threshold)
-	check(cfg.DropRatio > 0 && cfg.DropRatio <= .95, "drop_ratio must be above 0 and at most 0.95, got %v", cfg.DropRatio)
-	check(cfg.SurgeRatio >= 1.1 && cfg.SurgeRatio <= 1000, "surge_ratio must be in 1.1..1000, got %v", cfg.SurgeRatio)
-	check(cfg.MinSilence >= 0, "min_silence must be 0 or above, got %d ns", cfg.MinSilence)
-	check(cfg.LiveAfter >= 0, "live_after must be 0 or above, got %d ns", cfg.LiveAfter)
-	check(cfg.Lateness >= 0 && cfg.Lateness <= 10*bin, "lateness must be in 0..%d ns, got %d ns", 10*bin, cfg.Lateness)
-	check(cfg.RebaseAfter >= 30*bin, "rebase_after must be at least %d ns, got %d ns", 30*bin, cfg.RebaseAfter)
-	check(cfg.CoolDown >= 0, "cool_down must be 0 or above, got %d ns", cfg.CoolDown)
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return &Arrivals{cfg: cfg, delay: (cfg.Lateness + bin - 1) / bin, rare: -math.Log(math.Erfc(cfg.Threshold/math.Sqrt2) / 2)}, nil
-}
 
 // Change says how the number of calls has changed.
 type Change uint8
@@ -358,84 +289,4 @@ func (m *Arrivals) advance(s *ArrivalState, b int64) (sig Signal) {
 	}
 	m.arm(s)
 	return sig
-}
-
-// learn takes the bins that are old enough into rate and dispersion.
-func (m *Arrivals) learn(s *ArrivalState) {
-	lag := min(learnLag, max(m.delay+1, (s.now-s.first)/2))
-	for s.learned < s.now-lag {
-		i := s.learned
-		s.learned++
-		if s.change == Steady {
-			s.learnBin(s.sum(i, i+1))
-		}
-		for k, size := range scales {
-			if s.learned%size == 0 {
-				s.learnWindow(k, size)
-			}
-		}
-	}
-}
-
-func (s *ArrivalState) learnBin(n float64) {
-	if s.weight >= minBins {
-		n = min(n, s.rate+clip*math.Sqrt(s.dispersion(0)*max(s.rate, 1)))
-	}
-	limit := min(max(rateCalls/max(s.rate, 1e-9), minMemory), maxMemory)
-	s.weight = min(s.weight+1, limit)
-	s.rate += (n - s.rate) / s.weight
-}
-
-// learnWindow compares the window of this length that ends before learned with
-// what was forecast when it began.
-func (s *ArrivalState) learnWindow(k int, size int64) {
-	d := &s.disp[k]
-	if expected := d.rate * float64(size); expected > 0 && s.change == Steady {
-		now := s.dispersion(k)
-		e := s.sum(s.learned-size, s.learned) - expected
-		expected = max(expected, 1)
-		d.sum += min(e*e/expected, clip*clip*now)
-		d.n++
-		if d.n > dispersionMemory {
-			d.sum *= dispersionMemory / d.n
-			d.n = dispersionMemory
-		}
-	}
-	d.rate = 0
-	if s.change == Steady {
-		d.rate = s.known()
-	}
-}
-
-// dispersion is the index of dispersion of windows of length k. A length that is
-// not known well is taken for more uneven than the one below it.
-func (s *ArrivalState) dispersion(k int) float64 {
-	prior := float64(freshDispersion)
-	out := 0.
-	for i := range k + 1 {
-		d := &s.disp[i]
-		out = max(minDispersion, (freshWindows*prior+d.sum)/(freshWindows+d.n))
-		prior = longerDispersion * out
-	}
-	return out
-}
-
-// sum counts the calls of the bins from..to-1, without those that were not
-// counted in full.
-func (s *ArrivalState) sum(from, to int64) float64 {
-	if from = max(from, s.first); from >= to {
-		return 0
-	}
-	return float64(s.total[(to-1)%ringLen] - s.total[(from-1)%ringLen])
-}
-
-// ready reports that the rate is known well enough to judge by.
-func (s *ArrivalState) ready() bool {
-	return s.weight >= minBins/2 && s.rate*s.weight >= minCalls
-}
-
-// spread is the dispersion of a forecast for a window of n bins: that of the
-// calls and that of the rate itself.
-func (s *ArrivalState) spread(k int, n float64) float64 {
-	return s.dispersion(k) * (1 + n/s.weight)
 }
