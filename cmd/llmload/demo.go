@@ -43,7 +43,7 @@ type demoFlags struct {
 func (d *demoFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&d.binary, "collector", "./bin/otelcol-sentinel", "collector `binary`")
 	fs.StringVar(&d.configs, "config", "collector-config.yaml,examples/webhook.yaml", "configuration `files`, comma-separated")
-	fs.StringVar(&d.incidents, "incidents", "latency_spike,latency_shift,token_surge,cost_surge", "incidents to send, as for generate")
+	fs.StringVar(&d.incidents, "incidents", "latency_spike,latency_shift,token_surge,cost_surge,error_burst", "incidents to send, as for generate")
 	fs.DurationVar(&d.duration, "duration", 150*time.Minute, "length of the traffic in event time")
 	fs.DurationVar(&d.wall, "wall", time.Minute, "wall time in which it is sent")
 	fs.DurationVar(&d.settle, "settle", 30*time.Second, "how long to wait for findings and alerts after the last call")

@@ -19,6 +19,8 @@ func runDemo(ctx context.Context, t *testing.T, mode string, args ...string) (co
 	t.Setenv("TMPDIR", tmp)
 	code, stdout, stderr = llmload(ctx, t, append([]string{
 		"demo", "--collector", os.Args[0], "--config", "a.yaml,b.yaml", "--wall", "1s", "--settle", "1s", "--rate", "5",
+		// The fake collector looks at latency, tokens and cost only.
+		"--incidents", "latency_spike,latency_shift,token_surge,cost_surge",
 	}, args...)...)
 	left, err := filepath.Glob(filepath.Join(tmp, "llmload-demo-*"))
 	require.NoError(t, err)

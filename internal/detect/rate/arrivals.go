@@ -108,7 +108,8 @@ type ArrivalReport struct {
 	Change   Change
 	Silent   bool
 	Severity uint8
-	// Onset is the event time at which it began, At that at which it was seen.
+	// Onset is the event time at which it began, At that of the call that showed
+	// it; of a silence, the time that has passed since the last call is added.
 	Onset, At int64
 	// Calls came in Window nanoseconds, where Expected were expected and Limit
 	// would have been tolerated.
@@ -143,18 +144,13 @@ func (m *Arrivals) Observe(s *ArrivalState, at, arrival int64) Signal {
 	switch {
 	case b <= 0:
 		return None
-	case s.now == 0:
-		s.begin(b, b+1)
-		s.total[b%ringLen] = 1
-		s.seen(at, arrival)
-		return None
 	case b < s.now:
 		m.Learn(s, at)
 		return None
 	}
 	// One wrong clock must not close windows that others still fill. The clock
-	// of a live call is right.
-	if at-s.last > max(m.cfg.Lateness, bin) && !isLive(at, arrival) {
+	// of a live call of a live stream is right.
+	if at-s.last > max(m.cfg.Lateness, bin) && (s.live == 0 || !isLive(at, arrival)) {
 		first := s.held
 		s.held = at
 		if first == 0 || at < first-m.cfg.Lateness {
@@ -178,12 +174,14 @@ func either(a, b Signal) Signal {
 // count counts a call whose time is believed.
 func (m *Arrivals) count(s *ArrivalState, at, arrival int64) (sig Signal) {
 	b := at / bin
-	if b < s.now {
+	switch {
+	case b < s.now:
 		m.Learn(s, at)
 		return None
-	}
-	if b > s.now {
-		sig = m.advance(s, b)
+	case s.now == 0:
+		s.begin(b, b+1)
+	case b > s.now:
+		sig = m.advance(s, at)
 	}
 	s.total[b%ringLen]++
 	s.seen(at, arrival)
@@ -263,8 +261,9 @@ func (s *ArrivalState) seen(at, arrival int64) {
 	}
 }
 
-// advance closes the bins before b.
-func (m *Arrivals) advance(s *ArrivalState, b int64) (sig Signal) {
+// advance closes the bins before that of at.
+func (m *Arrivals) advance(s *ArrivalState, at int64) (sig Signal) {
+	b := at / bin
 	silent := s.silent || b-s.now > rebaseBins
 	// What is later than all windows tells nothing new.
 	end := min(b, s.now+longest+learnLag)
@@ -279,7 +278,7 @@ func (m *Arrivals) advance(s *ArrivalState, b int64) (sig Signal) {
 			s.doubt[c] *= 1 - 1./doubtMemory
 		}
 		m.learn(s)
-		sig = either(sig, m.closed(s))
+		sig = either(sig, m.closed(s, at))
 	}
 	if end < b {
 		s.begin(b, b)

@@ -65,14 +65,14 @@ func (m *Arrivals) surge(s *ArrivalState, at int64) Signal {
 }
 
 // closed judges the windows of which no call is missing any more, and what is
-// on.
-func (m *Arrivals) closed(s *ArrivalState) Signal {
+// on, when a call at the time at has closed a bin.
+func (m *Arrivals) closed(s *ArrivalState, at int64) Signal {
 	end := s.now - m.delay // exclusive
 	if !s.ready() || end-s.first < 1 {
 		return None
 	}
 	if s.change != Steady {
-		return m.follow(s, end)
+		return m.follow(s, end, at)
 	}
 	if !m.cfg.Drop {
 		return None
@@ -91,7 +91,7 @@ func (m *Arrivals) closed(s *ArrivalState) Signal {
 		if z := below(n, mu, d); z >= m.threshold(s, Drop) {
 			s.rate = rate
 			s.open(Drop, k, m.onset(s, Drop, from, end-1), end)
-			return m.tell(s, end*bin, n, mu, d, z)
+			return m.tell(s, at, n, mu, d, z)
 		}
 	}
 	return None
@@ -139,7 +139,7 @@ func (s *ArrivalState) close(next int64) {
 
 // follow looks whether the episode is over, has become the normal state, or has
 // become worse.
-func (m *Arrivals) follow(s *ArrivalState, end int64) Signal {
+func (m *Arrivals) follow(s *ArrivalState, end, at int64) Signal {
 	begin := max(s.onset/bin, s.first)
 	s.silent = false
 	// The shortest window that holds enough calls to end an episode of this size.
@@ -168,7 +168,7 @@ func (m *Arrivals) follow(s *ArrivalState, end int64) Signal {
 		z = above(max(n, 1), mu, d)
 	}
 	if sev := m.severity(s.change, n, mu, z); sev > s.told && sev >= High && z >= m.cfg.Threshold {
-		return m.tell(s, end*bin, n, mu, d, z)
+		return m.tell(s, at, n, mu, d, z)
 	}
 	return None
 }

@@ -183,11 +183,16 @@ func TestRestartIsNoSilenceAndNoDrop(t *testing.T) {
 
 func TestWrongClockIsNoDrop(t *testing.T) {
 	m := newArrivals(t, nil)
-	st := &ArrivalState{}
-	s := newSource(8, 30)
-	run(m, st, s, 6*hour)
-	require.Equal(t, None, m.Observe(st, start+20*hour, start+48*hour), "one call far ahead")
-	assert.Empty(t, run(m, st, s, 8*hour))
+	for name, wrong := range map[string]int64{"hours ahead": start + 20*hour, "now": start + 48*hour} {
+		st := &ArrivalState{}
+		require.Equal(t, None, m.Observe(st, wrong, start+48*hour), "%s, as the first call", name)
+		s := newSource(8, 30)
+		run(m, st, s, 6*hour)
+		assert.InDelta(t, 30, st.rate, 5)
+		require.Equal(t, None, m.Observe(st, wrong, start+48*hour), "%s, in between", name)
+		assert.Empty(t, run(m, st, s, 8*hour))
+		assert.InDelta(t, 30, st.rate, 5)
+	}
 }
 
 func TestLastingChangeBecomesNormal(t *testing.T) {

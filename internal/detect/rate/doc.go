@@ -46,12 +46,18 @@
 // and the cube-root approximation of the gamma distribution (Wilson and
 // Hilferty 1931), which gives a standard normal deviate z. A window counts when
 // z reaches 5 (p = 2.9e-7) and the number is at most half or at least twice the
-// expected one. A surge is found by the call that exceeds the window, a drop
-// when the window has closed and calls that are up to a minute late are in.
-// Silence is judged between calls: with mu calls expected since the last one,
-// p = exp(-mu/D).
+// expected one. A surge is found by the call that exceeds the limit, a drop by
+// the call that comes when the window has closed and calls that are up to a
+// minute late are in. Silence is judged between calls: with mu calls expected
+// since the last one, p = exp(-mu/D).
 //
-// The expected rate is an exponential mean with a memory of an hour, or of 64
+// The expected rate is an exponential mean with a memory of an hour, or of 256
 // calls where these take longer (at most a day). It learns a bin when the bin is
-// 16 minutes old and no episode is on.
+// 16 minutes old and no episode is on. A window of 64 minutes is compared with
+// the rate before it. A change that lasts an hour becomes the normal rate
+// (rebased). Each episode widens the limits of its series by half, up to three
+// times, forgotten over a week: a series that surges daily is not news daily.
+//
+// False alarm rates and delays are measured by the tests of the package and
+// stated in docs/detectors.md.
 package rate
