@@ -23,6 +23,10 @@ const (
 	// windows of it are, what both count for, the memory in windows, and the
 	// smallest (Weibull gaps as measured on a public trace have 1.2).
 	freshDispersion, longerDispersion, freshWindows, dispersionMemory, minDispersion = 3, 1.5, 8, 128, 1.2
+	// The memory for gaps in calls, the squared coefficient of variation of those
+	// of a fresh series and the calls that it counts for, and how many times the
+	// mean a gap counts at most.
+	gapMemory, freshGap, freshGaps, maxGap = 512, 1.5, 16, 40
 	// clip bounds what one bin or window can teach, in standard deviations.
 	clip = 4
 	// solid is the number of expected calls in a window that can end an episode.
@@ -72,6 +76,9 @@ type ArrivalState struct {
 	past [ringLen / learnLag]float64
 	disp [numScales]dispersion
 
+	// The mean of the gaps between calls and of their squares, in seconds, and
+	// the number of gaps behind them.
+	gap, gap2, gaps float64
 	// The last call, and since when the stream has been live: arrival time, 0
 	// when it is not.
 	last, arrival, live int64
@@ -249,6 +256,9 @@ func isLive(at, arrival int64) bool { return arrival-at <= liveWithin && at-arri
 func (s *ArrivalState) seen(at, arrival int64) {
 	if at < s.last {
 		return
+	}
+	if s.last != 0 && s.change == Steady {
+		s.learnGap(float64(at-s.last) / 1e9)
 	}
 	s.last = at
 	if !isLive(at, arrival) {

@@ -19,6 +19,7 @@ func (s *ArrivalState) Append(dst []byte) []byte {
 	for i := range s.disp {
 		dst = appendF64(dst, s.disp[i].sum, s.disp[i].n)
 	}
+	dst = appendF64(dst, s.gap, s.gap2, s.gaps)
 	for c := Drop; c <= Surge; c++ {
 		dst = append(dst, s.lastTold[c])
 		dst = appendI64(dst, s.lastAlarm[c])
@@ -41,6 +42,8 @@ func (m *Arrivals) ReadState(src []byte) (*ArrivalState, error) {
 		s.disp[i].sum = r.f64(math.MaxFloat64/1e6, "dispersion is malformed")
 		s.disp[i].n = r.f64(dispersionMemory, "dispersion is malformed")
 	}
+	s.gap, s.gap2 = r.f64(math.MaxFloat64/1e6, "gaps are malformed"), r.f64(math.MaxFloat64/1e6, "gaps are malformed")
+	s.gaps = r.f64(gapMemory, "gaps are malformed")
 	for c := Drop; c <= Surge; c++ {
 		s.lastTold[c] = r.u8()
 		r.check(s.lastTold[c] <= Critical, "episode is malformed")

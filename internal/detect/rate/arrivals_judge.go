@@ -276,9 +276,16 @@ func (m *Arrivals) Silence(s *ArrivalState, now int64) Signal {
 	bins := float64(gap) / float64(bin)
 	k, d := s.spreadOf(bins)
 	mu := s.rate * bins
+	need := m.rare
+	if s.change == Steady { // the logarithm of p goes with the square of z
+		need *= (1 + s.doubt[Drop]) * (1 + s.doubt[Drop])
+	}
 	rare := mu / d
-	// The logarithm of the probability of a deviate goes with its square.
-	if wide := 1 + s.doubt[Drop]; rare < m.rare || s.change == Steady && rare < m.rare*wide*wide {
+	if rare < need {
+		return None
+	}
+	shape := s.shape()
+	if rare = min(rare, math.Pow(mu*math.Gamma(1+1/shape), shape)); rare < need {
 		return None
 	}
 	sev := uint8(High)

@@ -81,3 +81,24 @@ func (s *ArrivalState) ready() bool {
 func (s *ArrivalState) spread(k int, n float64) float64 {
 	return s.dispersion(k) * (1 + n/s.weight)
 }
+
+// learnGap learns how uneven the gaps between calls are.
+func (s *ArrivalState) learnGap(x float64) {
+	if s.gaps >= freshGaps {
+		x = min(x, maxGap*s.gap)
+	}
+	s.gaps = min(s.gaps+1, gapMemory)
+	s.gap += (x - s.gap) / s.gaps
+	s.gap2 += (x*x - s.gap2) / s.gaps
+}
+
+// shape is the shape of the Weibull distribution with the coefficient of
+// variation of the gaps, at most 1 (Poisson), by the approximation of Justus and
+// others (1978).
+func (s *ArrivalState) shape() float64 {
+	cv2 := float64(freshGap)
+	if s.gap > 0 {
+		cv2 = (freshGap*freshGaps + s.gaps*(s.gap2/(s.gap*s.gap)-1)) / (freshGaps + s.gaps)
+	}
+	return min(max(math.Pow(max(cv2, 1), -1.086/2), .2), 1)
+}

@@ -89,22 +89,24 @@ func gammaVariate(rng *rand.Rand, shape float64) float64 {
 	}
 }
 
+// noises are the arrivals that must not alarm.
+var noises = map[string]func(seed uint64, perMinute float64) *source{
+	"poisson":                     newSource,
+	"weibull .915":                func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.915) },
+	"weibull .6":                  func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.6) },
+	"weibull, day +-20 %":         func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.915).times(day(.2)) },
+	"weibull, day +-60 %":         func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.915).times(day(.6)) },
+	"negative binomial, 1 minute": func(seed uint64, r float64) *source { return newSource(seed, r).bursts(4, 1) },
+	"negative binomial, 5 min":    func(seed uint64, r float64) *source { return newSource(seed, r).bursts(10, 5) },
+}
+
 func TestDayAndBurstsDoNotAlarm(t *testing.T) {
 	m := newArrivals(t, nil)
-	kinds := map[string]func(seed uint64, perMinute float64) *source{
-		"poisson":                     newSource,
-		"weibull .915":                func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.915) },
-		"weibull .6":                  func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.6) },
-		"weibull, day +-20 %":         func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.915).times(day(.2)) },
-		"weibull, day +-60 %":         func(seed uint64, r float64) *source { return newSource(seed, r).weibull(.915).times(day(.6)) },
-		"negative binomial, 1 minute": func(seed uint64, r float64) *source { return newSource(seed, r).bursts(4, 1) },
-		"negative binomial, 5 min":    func(seed uint64, r float64) *source { return newSource(seed, r).bursts(10, 5) },
-	}
 	series, days := 20, int64(4)
 	if testing.Short() {
 		series = 4
 	}
-	for name, draw := range kinds {
+	for name, draw := range noises {
 		t.Run(name, func(t *testing.T) {
 			for _, perMinute := range []float64{.5, 5, 30} {
 				drops, surges := 0, 0
@@ -122,6 +124,35 @@ func TestDayAndBurstsDoNotAlarm(t *testing.T) {
 				t.Logf("%4.1f a minute: %d drops, %d surges in %.0f series-hours", perMinute, drops, surges, minutes/60)
 				// Four windows and two sides are judged each minute: one in a million.
 				assert.LessOrEqual(t, float64(drops+surges), math.Ceil(8e-6*minutes)+1)
+			}
+		})
+	}
+}
+
+// Nor are the gaps of a live stream taken for silence. Each is judged when it
+// ends, where the evidence is largest.
+func TestGapsOfALiveStreamAreNoSilence(t *testing.T) {
+	m := newArrivals(t, nil)
+	series, days := 10, int64(4)
+	if testing.Short() {
+		series = 2
+	}
+	for name, draw := range noises {
+		t.Run(name, func(t *testing.T) {
+			for _, perMinute := range []float64{.5, 5, 30} {
+				silences := 0
+				for seed := range uint64(series) {
+					st := &ArrivalState{}
+					s := draw(2000+seed, perMinute)
+					for at := s.next(); at < start+days*24*hour; at = s.next() {
+						if m.Silence(st, at) == Alarm {
+							silences++
+						}
+						m.Observe(st, at, at)
+					}
+				}
+				t.Logf("%4.1f a minute: %d silences in %d series-hours", perMinute, silences, int64(series)*days*24)
+				assert.LessOrEqual(t, silences, 1)
 			}
 		})
 	}
@@ -155,4 +186,18 @@ func TestDelayOfArrivals(t *testing.T) {
 		assert.GreaterOrEqual(t, float64(found), c.share*runs, "%v a minute x %v", c.perMinute, c.factor)
 		assert.LessOrEqual(t, mean, c.limit, "%v a minute x %v", c.perMinute, c.factor)
 	}
+}
+
+func TestShapeOfTheGapsIsLearned(t *testing.T) {
+	m := newArrivals(t, nil)
+	for _, shape := range []float64{.5, .6, .8, 1} {
+		sum := 0.
+		for seed := range uint64(40) {
+			st := &ArrivalState{}
+			run(m, st, newSource(seed, 30).weibull(shape), 2*hour)
+			sum += st.shape() / 40
+		}
+		assert.InDelta(t, shape, sum, .08)
+	}
+	assert.InDelta(t, .8, (&ArrivalState{}).shape(), .01, "of a fresh series")
 }

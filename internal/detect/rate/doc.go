@@ -49,7 +49,9 @@
 // expected one. A surge is found by the call that exceeds the limit, a drop by
 // the call that comes when the window has closed and calls that are up to a
 // minute late are in. Silence is judged between calls: with mu calls expected
-// since the last one, p = exp(-mu/D).
+// since the last one, p is the larger of exp(-mu/D) and of the tail of a Weibull
+// distribution with the coefficient of variation of the gaps between the last
+// 512 calls, exp(-(mu Gamma(1+1/k))^k).
 //
 // The expected rate is an exponential mean with a memory of an hour, or of 256
 // calls where these take longer (at most a day). It learns a bin when the bin is
