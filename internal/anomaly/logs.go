@@ -3,6 +3,7 @@ package anomaly
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // MarkLog adds the anomalies to record, which is one of list: the attributes
@@ -52,4 +53,42 @@ func FromLog(record plog.LogRecord) (Anomaly, error) {
 		at = record.ObservedTimestamp()
 	}
 	return FromAttributes(record.Attributes(), at.AsTime())
+}
+
+// LogsAsTraces carries the anomalies of ld over into traces, a span with one
+// event for each, so that what reads marked spans reads logs too. They are not
+// decoded on the way. The result is empty when ld carries none.
+func LogsAsTraces(ld plog.Logs) ptrace.Traces {
+	td := ptrace.NewTraces()
+	for _, rl := range ld.ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, record := range sl.LogRecords().All() {
+				if IsLog(record) {
+					logAsSpan(td, record)
+				}
+			}
+		}
+	}
+	return td
+}
+
+func logAsSpan(td ptrace.Traces, record plog.LogRecord) {
+	at := record.Timestamp()
+	if at == 0 {
+		at = record.ObservedTimestamp()
+	}
+	span := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+	span.SetName(EventName)
+	span.SetTraceID(record.TraceID())
+	span.SetSpanID(record.SpanID())
+	span.SetEndTimestamp(at)
+	ev := span.Events().AppendEmpty()
+	ev.SetName(EventName)
+	ev.SetTimestamp(at)
+	record.Attributes().CopyTo(ev.Attributes())
+	severity := ""
+	if v, ok := record.Attributes().Get(AttrSeverity); ok {
+		severity = v.AsString()
+	}
+	span.Attributes().PutStr(AttrSeverity, severity)
 }

@@ -53,3 +53,29 @@ func TestAMalformedLogIsAnError(t *testing.T) {
 	_, err := anomaly.FromLog(record)
 	assert.ErrorContains(t, err, "sentinel.anomaly.id is missing")
 }
+
+func TestLogsAsTracesCarriesAnomaliesAndNothingElse(t *testing.T) {
+	ld := plog.NewLogs()
+	list := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	other := list.AppendEmpty()
+	assert.Zero(t, anomaly.LogsAsTraces(ld).SpanCount())
+	anomaly.MarkLog(list, other, []anomaly.Anomaly{full()})
+	broken := list.AppendEmpty()
+	broken.SetEventName(anomaly.EventName)
+
+	td := anomaly.LogsAsTraces(ld)
+	require.Equal(t, 2, td.SpanCount())
+	var got []anomaly.Anomaly
+	var errs []error
+	for _, rs := range td.ResourceSpans().All() {
+		for a, err := range anomaly.FromSpan(rs.ScopeSpans().At(0).Spans().At(0)) {
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			got = append(got, a)
+		}
+	}
+	assert.Equal(t, []anomaly.Anomaly{full()}, got)
+	assert.Len(t, errs, 1, "what cannot be read is left to the reader to count")
+}
