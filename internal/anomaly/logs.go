@@ -92,3 +92,25 @@ func logAsSpan(td ptrace.Traces, record plog.LogRecord) {
 	}
 	span.Attributes().PutStr(AttrSeverity, severity)
 }
+
+// TracesAsLogs carries the anomalies of spans that are about nothing else over
+// into log records, under the same resource and scope.
+func TracesAsLogs(td ptrace.Traces) plog.Logs {
+	ld := plog.NewLogs()
+	for _, rs := range td.ResourceSpans().All() {
+		rl := ld.ResourceLogs().AppendEmpty()
+		rs.Resource().CopyTo(rl.Resource())
+		for _, ss := range rs.ScopeSpans().All() {
+			sl := rl.ScopeLogs().AppendEmpty()
+			ss.Scope().CopyTo(sl.Scope())
+			for _, span := range ss.Spans().All() {
+				for a, err := range FromSpan(span) {
+					if err == nil {
+						a.ToLog(sl.LogRecords().AppendEmpty())
+					}
+				}
+			}
+		}
+	}
+	return ld
+}

@@ -111,8 +111,15 @@ func ReadMarks(span ptrace.Span, m *Marks) {
 
 // Reset makes m the marks in attrs, those of a span or a log record.
 func (m *Marks) Reset(attrs pcommon.Map) {
-	*m = Marks{Evaluations: m.Evaluations[:0], Threat: Threat{Types: m.Threat.Types[:0]}}
+	m.Clear()
 	m.add(attrs)
+}
+
+// Clear empties m and keeps no telemetry alive.
+func (m *Marks) Clear() {
+	clear(m.Evaluations)
+	clear(m.Threat.Types)
+	*m = Marks{Evaluations: m.Evaluations[:0], Threat: Threat{Types: m.Threat.Types[:0]}}
 }
 
 func (m *Marks) add(attrs pcommon.Map) {

@@ -67,6 +67,13 @@ type Config struct {
 	// which a series is forgotten. Default 1h.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 
+	// Evaluations tunes the judgement of evaluation results.
+	Evaluations EvaluationsConfig `mapstructure:"evaluations"`
+	// Security tunes the judgement of guards, sanitizers, refusals and floods.
+	Security SecurityConfig `mapstructure:"security"`
+	// Agents tunes the search for runaway agents.
+	Agents AgentsConfig `mapstructure:"agents"`
+
 	// Storage is the id of a storage extension that keeps the baselines over a
 	// restart. Default none: detection starts cold.
 	Storage *component.ID `mapstructure:"storage"`
@@ -125,6 +132,9 @@ func createDefaultConfig() component.Config {
 		MaxSeries:        defaultMaxSeries,
 		IdleTimeout:      defaultIdleTimeout,
 		SnapshotInterval: defaultSnapshotInterval,
+		Evaluations:      defaultEvaluations(),
+		Security:         defaultSecurity(),
+		Agents:           defaultAgents(),
 	}
 }
 
@@ -160,7 +170,7 @@ func (c *Config) Validate() error {
 	if c.SnapshotInterval < minSnapshotInterval {
 		fail("snapshot_interval must be %v or longer, got %v", minSnapshotInterval, c.SnapshotInterval)
 	}
-	errs = append(errs, c.validateDetectors(), c.validateMetrics())
+	errs = append(errs, c.validateDetectors(), c.validateMetrics(), c.Evaluations.validate(), c.Security.validate(), c.Agents.validate())
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

@@ -38,9 +38,32 @@ func row(t *testing.T, key string) []string {
 
 func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
-	v := reflect.ValueOf(*cfg)
+	assertOptions(t, "", reflect.ValueOf(*cfg))
+	for _, c := range []struct {
+		prefix string
+		of     any
+	}{{"detectors::<name>::", DetectorConfig{}}, {"metrics::<name>::", MetricConfig{}}} {
+		typ := reflect.TypeOf(c.of)
+		for i := range typ.NumField() {
+			if key := typ.Field(i).Tag.Get("mapstructure"); key != "" && key != ",remain" {
+				row(t, c.prefix+key)
+			}
+		}
+	}
+}
+
+// assertOptions checks the rows of the options in v, and of those below them.
+func assertOptions(t *testing.T, prefix string, v reflect.Value) {
+	t.Helper()
 	for i := range v.NumField() {
 		key := v.Type().Field(i).Tag.Get("mapstructure")
+		if key != "" && v.Field(i).Kind() == reflect.Struct {
+			assertOptions(t, prefix+key+"::", v.Field(i))
+			continue
+		}
+		if key != "" {
+			key = prefix + key
+		}
 		switch key {
 		case "", "detectors", "metrics":
 			continue
@@ -52,17 +75,6 @@ func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
 		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
 		want = regexp.MustCompile(`(\D)0m$`).ReplaceAllString(want, "$1")
 		assert.Equal(t, "`"+want+"`", row(t, key)[1], key)
-	}
-	for _, c := range []struct {
-		prefix string
-		of     any
-	}{{"detectors::<name>::", DetectorConfig{}}, {"metrics::<name>::", MetricConfig{}}} {
-		typ := reflect.TypeOf(c.of)
-		for i := range typ.NumField() {
-			if key := typ.Field(i).Tag.Get("mapstructure"); key != "" && key != ",remain" {
-				row(t, c.prefix+key)
-			}
-		}
 	}
 }
 

@@ -40,8 +40,25 @@ type ruleState interface {
 }
 
 // newRules builds the rules that cfg asks for, in the order of evaluation.
-func newRules(_ *Config) ([]rule, error) {
-	return nil, nil
+func newRules(cfg *Config) ([]rule, error) {
+	var rules []rule
+	for _, r := range []struct {
+		enabled bool
+		build   func(*Config) (rule, error)
+	}{
+		{cfg.Evaluations.Enabled, newEvaluationRule},
+		{cfg.Security.Enabled, newSecurityRule},
+	} {
+		if !r.enabled {
+			continue
+		}
+		built, err := r.build(cfg)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, built)
+	}
+	return rules, nil
 }
 
 // maxRules bounds the rules of an engine.
