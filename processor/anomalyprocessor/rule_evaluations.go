@@ -35,6 +35,11 @@ const (
 	minLinearShift = .1
 )
 
+// scoreBlock is the number of scores whose mean is judged: many evaluators know
+// few values, one of them far more often than the others, and cumulative sums
+// take such scores for shifts; their means are close to normal.
+const scoreBlock = 8
+
 // evaluationRule judges the results of evaluators, one by one for each series:
 // bursts of failed results, and shifts of the score in the bad direction.
 type evaluationRule struct {
@@ -156,7 +161,12 @@ func (r *evaluationRule) score(b *batch, e *evaluator, score float64, late bool,
 		s := m.NewState()
 		e.scores = &s
 	}
-	y := e.judged(score)
+	e.sum += e.judged(score)
+	if e.n++; e.n < scoreBlock {
+		return found
+	}
+	y := e.sum / scoreBlock
+	e.sum, e.n = 0, 0
 	switch {
 	case late:
 		m.Learn(e.scores, b.at, y)
@@ -188,6 +198,9 @@ type evaluator struct {
 	// graded: scores other than 0 and 1 (or -1 and 1) were seen.
 	graded bool
 	scores *detect.State // nil until graded
+	// sum and n are of the scores that wait for their block to be full.
+	sum float64
+	n   uint8
 	fails  burst.State
 	rule   *evaluationRule
 }
@@ -209,7 +222,7 @@ func (e *evaluator) observeScale(score float64, unit bool) {
 	}
 	e.graded = true
 	if !unit && e.scale == scaleUnit {
-		e.scale, e.scores = scaleLinear, nil
+		e.scale, e.scores, e.sum, e.n = scaleLinear, nil, 0, 0
 	}
 }
 

@@ -3,6 +3,7 @@ package anomalyprocessor
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 // evaluationVersion is that of the serialised form.
@@ -17,7 +18,8 @@ func (s *evaluationState) appendState(dst []byte) []byte {
 		if e.graded {
 			flags |= 2
 		}
-		dst = append(dst, flags)
+		dst = append(dst, flags, e.n)
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(e.sum))
 		dst = e.fails.Append(dst)
 		if e.scores == nil {
 			dst = append(dst, 0)
@@ -41,11 +43,12 @@ func (r *evaluationRule) readState(src []byte) (ruleState, error) {
 	s := &evaluationState{}
 	for range n {
 		e := r.newEvaluator(in.text())
-		flags := in.take(1)
-		if in.failed || flags[0]&1 >= numScales || flags[0]>>2 != 0 || s.find(e.name) != nil {
+		flags := in.take(2)
+		e.sum = math.Float64frombits(in.uint64())
+		if in.failed || flags[0]&1 >= numScales || flags[0]>>2 != 0 || flags[1] >= scoreBlock || !(math.Abs(e.sum) <= math.MaxFloat64) || s.find(e.name) != nil {
 			return nil, errors.New("evaluator is malformed")
 		}
-		e.scale, e.graded = flags[0]&1, flags[0]&2 != 0
+		e.scale, e.graded, e.n = flags[0]&1, flags[0]&2 != 0, flags[1]
 		var err error
 		if in.b, err = e.fails.Read(in.b); err != nil {
 			return nil, err
