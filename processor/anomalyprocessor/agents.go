@@ -43,7 +43,7 @@ func (b *batch) conversationCall(found []finding) []finding {
 		found = b.size(c, found)
 	}
 	set.mu.Unlock()
-	if ev.Conversation == "" || ev.TraceID.IsEmpty() {
+	if ev.Conversation == "" || ev.TraceID.IsEmpty() || b.conversations.agents.Load() == 0 {
 		return found
 	}
 	// Tool spans of this trace may not know the conversation: what they need to
@@ -142,6 +142,7 @@ func (b *batch) tool(from origin) bool {
 	d := c.details(b.event.Service, t.Conversation, "", t.Agent)
 	if d.tools == nil {
 		d.tools = &toolHistory{}
+		b.conversations.agents.Add(1)
 	}
 	b.event.ResponseModel = d.model
 	span := spanKey(b.event.SpanID)

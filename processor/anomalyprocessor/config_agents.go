@@ -22,7 +22,7 @@ type AgentsConfig struct {
 	MinCalls  int64 `mapstructure:"min_calls"`
 	MinTokens int64 `mapstructure:"min_tokens"`
 	// MaxConversations is the most conversations that are watched, 64..4194304,
-	// about 80 bytes each and 1 KB for those with tools. Default 16384.
+	// about 60 bytes each and 1 KB for those with tools. Default 16384.
 	MaxConversations int `mapstructure:"max_conversations"`
 	// IdleTimeout is the time without a call, by this machine's clock, after
 	// which a conversation has ended, at least 1s. Default 15m.

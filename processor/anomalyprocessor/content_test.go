@@ -165,14 +165,14 @@ func TestThumbsAreQuality(t *testing.T) {
 // alarm; 240 000 of each shape are judged.
 func TestNormalEvaluationsRaiseNoAlarm(t *testing.T) {
 	shapes := map[string]func(*rand.Rand) float64{
-		"normal logit":    func(r *rand.Rand) float64 { return 1 / (1 + math.Exp(-(2 + .8*r.NormFloat64()))) },
-		"near one":        func(r *rand.Rand) float64 { return 1 / (1 + math.Exp(-(4 + 2*r.NormFloat64()))) },
-		"uniform":         func(r *rand.Rand) float64 { return r.Float64() },
-		"binary":          func(r *rand.Rand) float64 { return float64(min(1, int(r.Float64()*12))) },
-		"three levels":    func(r *rand.Rand) float64 { return [...]float64{0, .5, 1, 1, 1, 1, 1, 1}[r.IntN(8)] },
-		"mostly one":      func(r *rand.Rand) float64 { return [...]float64{.7, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}[r.IntN(12)] },
-		"five stars":      func(r *rand.Rand) float64 { return [...]float64{1, 2, 3, 4, 4, 5, 5, 5, 5, 5}[r.IntN(10)] },
-		"percent":         func(r *rand.Rand) float64 { return 80 + 8*r.NormFloat64() },
+		"normal logit": func(r *rand.Rand) float64 { return 1 / (1 + math.Exp(-(2 + .8*r.NormFloat64()))) },
+		"near one":     func(r *rand.Rand) float64 { return 1 / (1 + math.Exp(-(4 + 2*r.NormFloat64()))) },
+		"uniform":      func(r *rand.Rand) float64 { return r.Float64() },
+		"binary":       func(r *rand.Rand) float64 { return float64(min(1, int(r.Float64()*12))) },
+		"three levels": func(r *rand.Rand) float64 { return [...]float64{0, .5, 1, 1, 1, 1, 1, 1}[r.IntN(8)] },
+		"mostly one":   func(r *rand.Rand) float64 { return [...]float64{.7, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}[r.IntN(12)] },
+		"five stars":   func(r *rand.Rand) float64 { return [...]float64{1, 2, 3, 4, 4, 5, 5, 5, 5, 5}[r.IntN(10)] },
+		"percent":      func(r *rand.Rand) float64 { return 80 + 8*r.NormFloat64() },
 		"rare low scores": func(r *rand.Rand) float64 {
 			if r.Float64() < .02 {
 				return .1

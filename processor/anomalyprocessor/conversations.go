@@ -27,10 +27,12 @@ const (
 // must cost next to nothing and not drive out those that go on. Safe for
 // concurrent use.
 type conversations struct {
-	seed   maphash.Seed
-	idle   int64
-	sets   []conversationSet
-	live   atomic.Int64
+	seed maphash.Seed
+	idle int64
+	sets []conversationSet
+	live atomic.Int64
+	// agents is the number of those with tool calls.
+	agents atomic.Int64
 	gone   [2]atomic.Int64 // by capacity, by idleness
 	models [numSizes]*detect.Model
 
@@ -50,19 +52,25 @@ const (
 	numSizes
 )
 
+// sizeThreshold is the limit of sizes in robust standard deviations of their
+// logarithm. A conversation is judged once, not once a call.
+const sizeThreshold = 4.5
+
 // sizes is the baseline of how large conversations of a service become.
 type sizes struct {
 	states [numSizes]detect.State
 }
 
+// conversationSet is one place of the table. The keys stand apart, so that a
+// search touches one cache line.
 type conversationSet struct {
 	mu    sync.Mutex
+	keys  [ways]uint64
 	slots [ways]conversation
 }
 
 // conversation is what one has used up. The zero value is a free slot.
 type conversation struct {
-	key   uint64
 	seen  int64 // unix ns of arrival, of the newest call
 	calls int64
 	// tokens and cost of all calls, as far as known.
@@ -94,7 +102,7 @@ func newConversations(cfg *Config) (*conversations, error) {
 		m := detect.DefaultConfig()
 		m.Scale, m.Direction, m.LogOffset = detect.Log, detect.Up, 1
 		m.Window, m.MinSamples = cfg.Window, cfg.MinSamples
-		m.Detectors = []detect.DetectorConfig{{Name: "mad"}}
+		m.Detectors = []detect.DetectorConfig{{Name: "mad", Threshold: sizeThreshold}}
 		var err error
 		if c.models[i], err = detect.NewModel(m); err != nil {
 			return nil, fmt.Errorf("build the model of conversations: %w", err)
@@ -124,37 +132,42 @@ func (c *conversations) key(service, id string, trace pcommon.TraceID) uint64 {
 func (c *conversations) acquire(key uint64, now int64, create bool) (*conversationSet, *conversation) {
 	set := &c.sets[(key>>32)%uint64(len(c.sets))]
 	set.mu.Lock()
-	victim := &set.slots[0]
-	for i := range set.slots {
-		s := &set.slots[i]
-		if s.key == key {
-			s.seen = now
-			return set, s
-		}
-		if c.dearer(victim, s) {
-			victim = s
+	for i := range set.keys {
+		if set.keys[i] == key {
+			set.slots[i].seen = now
+			return set, &set.slots[i]
 		}
 	}
 	if !create {
 		return set, nil
 	}
+	victim := 0
+	for i := range set.slots {
+		if set.keys[i] == 0 {
+			victim = i
+			break
+		}
+		if set.slots[victim].dearer(&set.slots[i]) {
+			victim = i
+		}
+	}
 	why := goneCapacity
-	if now-victim.seen > c.idle {
+	if now-set.slots[victim].seen > c.idle {
 		why = goneIdle
 	}
-	c.forget(victim, why)
-	*victim = conversation{key: key, seen: now}
+	c.forget(set, victim, why)
+	set.keys[victim], set.slots[victim].seen = key, now
 	c.live.Add(1)
-	return set, victim
+	return set, &set.slots[victim]
 }
 
-// dearer reports whether a is worth more than b: conversations of several calls
+// dearer reports whether c is worth more than o: conversations of several calls
 // are worth more than those of one, then the newer.
-func (c *conversations) dearer(a, b *conversation) bool {
-	if a.lasting() != b.lasting() {
-		return a.lasting()
+func (c *conversation) dearer(o *conversation) bool {
+	if c.lasting() != o.lasting() {
+		return c.lasting()
 	}
-	return a.seen > b.seen
+	return c.seen > o.seen
 }
 
 // lasting reports whether c is more than a trace of one call.
@@ -162,11 +175,16 @@ func (c *conversation) lasting() bool { return c.calls > 1 || c.detail != nil }
 
 // forget frees a slot. What a conversation of several calls has come to is
 // learned.
-func (c *conversations) forget(s *conversation, why int) {
-	if s.key == 0 {
+func (c *conversations) forget(set *conversationSet, i, why int) {
+	if set.keys[i] == 0 {
 		return
 	}
+	set.keys[i] = 0
+	s := &set.slots[i]
 	c.live.Add(-1)
+	if s.detail != nil && s.detail.tools != nil {
+		c.agents.Add(-1)
+	}
 	if s.lasting() {
 		c.gone[why].Add(1)
 		if s.detail != nil && s.calls > 1 && !s.alias {
@@ -217,8 +235,8 @@ func (c *conversations) sweep(now time.Time) {
 		set := &c.sets[i]
 		set.mu.Lock()
 		for k := range set.slots {
-			if s := &set.slots[k]; s.key != 0 && s.seen < limit {
-				c.forget(s, goneIdle)
+			if set.slots[k].seen < limit {
+				c.forget(set, k, goneIdle)
 			}
 		}
 		set.mu.Unlock()

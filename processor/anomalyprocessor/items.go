@@ -31,6 +31,7 @@ func (b *batch) other(ctx context.Context, from origin, resource *genai.Resource
 	b.event.ID = genai.NewEventID(b.event.TraceID, b.event.SpanID)
 	b.delivery = delivery{b.event.TraceID, b.event.SpanID}
 	b.found = b.found[:0]
+	b.counts.items++
 	look := signals&genai.SignalTool != 0 && b.conversations != nil && b.tool(from)
 	b.marks.Clear()
 	if signals&genai.SignalMarks != 0 {
@@ -54,7 +55,6 @@ func (b *batch) judgeItem(ctx context.Context, from origin) {
 			ev.Conversation = m.Conversation
 		}
 	}
-	b.counts.items++
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
 	defer ref.Release()
 	ent := ref.Value
@@ -163,6 +163,7 @@ func (b *batch) log(ctx context.Context, from origin, resource *genai.Resource) 
 		Service: resource.Service,
 	}
 	b.marks.Reset(from.record.Attributes())
+	b.counts.items++
 	if b.marks.Empty() {
 		b.countProblems()
 		return

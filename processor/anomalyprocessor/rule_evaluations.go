@@ -199,10 +199,10 @@ type evaluator struct {
 	graded bool
 	scores *detect.State // nil until graded
 	// sum and n are of the scores that wait for their block to be full.
-	sum float64
-	n   uint8
-	fails  burst.State
-	rule   *evaluationRule
+	sum   float64
+	n     uint8
+	fails burst.State
+	rule  *evaluationRule
 }
 
 func (s *evaluationState) find(name string) *evaluator {

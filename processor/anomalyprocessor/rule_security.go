@@ -45,6 +45,10 @@ const userRing = 256
 // often as he calls, are taken for those of one user.
 const userAlpha = 1e-6
 
+// userQuiet is the event time without a finding after which the refusals of a
+// user are news again: what they are judged by covers hours of thin traffic.
+const userQuiet = time.Hour
+
 // securityRule judges marks of guards and sanitizers, and the shares of calls
 // that are refused, carry personal data or repeat a prompt.
 type securityRule struct {
@@ -287,7 +291,14 @@ func (r *securityRule) prompt(b *batch, s *securityState, found []finding) []fin
 
 // tell adds a finding unless one of its kind was told within the cool-down.
 func (r *securityRule) tell(b *batch, s *securityState, kind int, f finding, found []finding) []finding {
-	if last := s.told[kind]; last != 0 && b.at-last < int64(r.coolDown) && b.at >= last {
+	quiet := r.coolDown
+	if kind == threatUserRefusals {
+		quiet = max(quiet, userQuiet)
+	}
+	if last := s.told[kind]; last != 0 && b.at-last < int64(quiet) && b.at >= last {
+		if kind == threatUserRefusals {
+			s.told[kind] = b.at // it goes on
+		}
 		b.counts.suppressed[suppressOngoing]++
 		return found
 	}
