@@ -59,7 +59,7 @@ var kinds = []KindInfo{
 	{KindThroughputDrop, "request rate x factor", .15, 20 * time.Minute, "throughput", []string{"throughput_degradation"}},
 	{KindThroughputSurge, "request rate x factor", 6, 20 * time.Minute, "throughput", []string{"throughput_surge", "throughput_spike", "throughput_degradation"}},
 	{KindDrift, "output tokens grow evenly to x factor over the whole length; duration and cost follow", 3, time.Hour, "output_tokens", []string{"output_drift", "concept_drift", "token_usage_spike", "latency_spike", "cost_anomaly"}},
-	{KindQualityDrop, "scores of the evaluator relevance x factor; the series carries them all the time", .5, 20 * time.Minute, "evaluation.relevance.score", []string{"quality_degradation"}},
+	{KindQualityDrop, "scores of the evaluator relevance x factor; the series carries them all the time", .7, 20 * time.Minute, "evaluation.relevance.score", []string{"quality_degradation"}},
 	{KindHallucination, "share of calls that the evaluator hallucination labels hallucinated = factor, 2 % at other times", .5, 20 * time.Minute, "evaluation.hallucination.failure_rate", []string{"hallucination"}},
 	{KindPromptInjection, "share of calls with sentinel.prompt_injection.score .97 = factor", .2, 10 * time.Minute, "prompt_injection_score", []string{"security_threat"}},
 	{KindRefusalBurst, "share of calls that end with content_filter = factor", .5, 10 * time.Minute, "refusal_rate", []string{"security_threat"}},
