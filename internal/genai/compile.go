@@ -101,6 +101,10 @@ func (t *table) program(wanted func(concept) bool, signals bool) (*program, erro
 	for _, x := range []*index{&p.attributes, &p.patterns, &p.events, &p.resources, &p.calls} {
 		x.build()
 	}
+	if signals {
+		p.attributes.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
+		p.calls.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
+	}
 	return p, nil
 }
 

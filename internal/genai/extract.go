@@ -142,12 +142,13 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 		at := -1
 		if x.attributes.maybe(k) {
 			at = x.attributes.lookup(k)
+			if at < 0 && x.measuresOnly && isEvaluation(k) {
+				st.signals |= SignalMarks
+			}
 		}
 		if at < 0 {
 			if x.captureText {
 				st.pattern(k, v)
-			} else if isEvaluation(k) {
-				st.signals |= SignalMarks
 			}
 			continue
 		}
@@ -178,12 +179,12 @@ func (x *Extractor) signals(scope pcommon.InstrumentationScope, span ptrace.Span
 	var anyOf, unless uint8
 	for k, v := range attrs.All() {
 		if !x.calls.maybe(k) {
-			if x.measuresOnly && isEvaluation(k) {
-				found |= SignalMarks
-			}
 			continue
 		}
 		at := x.calls.lookup(k)
+		if at < 0 && x.measuresOnly && isEvaluation(k) {
+			found |= SignalMarks
+		}
 		if at < 0 || isEmpty(v) {
 			continue
 		}

@@ -61,17 +61,19 @@ type sizes struct {
 	states [numSizes]detect.State
 }
 
-// conversationSet is one place of the table. The keys stand apart, so that a
-// search touches one cache line.
+// conversationSet is one place of the table. What a search looks at stands
+// apart, so that it touches few cache lines.
 type conversationSet struct {
-	mu    sync.Mutex
-	keys  [ways]uint64
-	slots [ways]conversation
+	mu sync.Mutex
+	// lasting is a set of those that are more than a trace of one call.
+	lasting uint8
+	keys    [ways]uint64 // 0: free
+	seen    [ways]int64  // unix ns of arrival, of the newest call
+	slots   [ways]conversation
 }
 
 // conversation is what one has used up. The zero value is a free slot.
 type conversation struct {
-	seen  int64 // unix ns of arrival, of the newest call
 	calls int64
 	// tokens and cost of all calls, as far as known.
 	tokens int64
@@ -134,44 +136,40 @@ func (c *conversations) acquire(key uint64, now int64, create bool) (*conversati
 	set.mu.Lock()
 	for i := range set.keys {
 		if set.keys[i] == key {
-			set.slots[i].seen = now
+			set.seen[i] = now
+			set.lasting |= 1 << i
 			return set, &set.slots[i]
 		}
 	}
 	if !create {
 		return set, nil
 	}
-	victim := 0
-	for i := range set.slots {
-		if set.keys[i] == 0 {
-			victim = i
-			break
-		}
-		if set.slots[victim].dearer(&set.slots[i]) {
-			victim = i
-		}
-	}
+	victim := set.victim()
 	why := goneCapacity
-	if now-set.slots[victim].seen > c.idle {
+	if now-set.seen[victim] > c.idle {
 		why = goneIdle
 	}
 	c.forget(set, victim, why)
-	set.keys[victim], set.slots[victim].seen = key, now
+	set.keys[victim], set.seen[victim] = key, now
 	c.live.Add(1)
 	return set, &set.slots[victim]
 }
 
-// dearer reports whether c is worth more than o: conversations of several calls
-// are worth more than those of one, then the newer.
-func (c *conversation) dearer(o *conversation) bool {
-	if c.lasting() != o.lasting() {
-		return c.lasting()
+// victim is the place for a new conversation: one that is free, else the oldest
+// trace of one call, else the conversation that has been idle longest.
+func (set *conversationSet) victim() int {
+	best := 0
+	for i := range set.keys {
+		if set.keys[i] == 0 {
+			return i
+		}
+		a, b := set.lasting>>i&1, set.lasting>>best&1
+		if a < b || a == b && set.seen[i] < set.seen[best] {
+			best = i
+		}
 	}
-	return c.seen > o.seen
+	return best
 }
-
-// lasting reports whether c is more than a trace of one call.
-func (c *conversation) lasting() bool { return c.calls > 1 || c.detail != nil }
 
 // forget frees a slot. What a conversation of several calls has come to is
 // learned.
@@ -181,20 +179,22 @@ func (c *conversations) forget(set *conversationSet, i, why int) {
 	}
 	set.keys[i] = 0
 	s := &set.slots[i]
+	lasting := set.lasting>>i&1 != 0
+	set.lasting &^= 1 << i
 	c.live.Add(-1)
 	if s.detail != nil && s.detail.tools != nil {
 		c.agents.Add(-1)
 	}
-	if s.lasting() {
+	if lasting {
 		c.gone[why].Add(1)
 		if s.detail != nil && s.calls > 1 && !s.alias {
-			c.learn(s)
+			c.learn(s, set.seen[i])
 		}
 	}
 	*s = conversation{}
 }
 
-func (c *conversations) learn(s *conversation) {
+func (c *conversations) learn(s *conversation, at int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	z := c.sizes[s.detail.service]
@@ -209,9 +209,9 @@ func (c *conversations) learn(s *conversation) {
 		c.sizes[s.detail.service] = z
 	}
 	for i, x := range [numSizes]int64{s.calls, s.tokens} {
-		if m := c.models[i]; !m.Absorb(&z.states[i], s.seen, float64(x)) {
+		if m := c.models[i]; !m.Absorb(&z.states[i], at, float64(x)) {
 			// Judged while it went on; here a lasting change becomes normal.
-			m.Observe(&z.states[i], s.seen, float64(x))
+			m.Observe(&z.states[i], at, float64(x))
 		}
 	}
 }
@@ -235,7 +235,7 @@ func (c *conversations) sweep(now time.Time) {
 		set := &c.sets[i]
 		set.mu.Lock()
 		for k := range set.slots {
-			if set.slots[k].seen < limit {
+			if set.seen[k] < limit {
 				c.forget(set, k, goneIdle)
 			}
 		}

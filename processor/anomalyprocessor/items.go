@@ -93,8 +93,8 @@ func (b *batch) countProblems() {
 
 // mark writes anomalies onto the span or the log record.
 func (o origin) mark(found []anomaly.Anomaly) {
-	if o.isLog {
-		anomaly.MarkLog(o.records, o.record, found)
+	if o.log != nil {
+		anomaly.MarkLog(o.log.records, o.log.record, found)
 		return
 	}
 	anomaly.MarkSpan(o.span, found)
@@ -130,7 +130,7 @@ func (e *engine) processLogs(ctx context.Context, ld plog.Logs) (plog.Logs, erro
 					r := e.details.Resource(rl.Resource())
 					resource = &r
 				}
-				b.log(ctx, origin{resource: rl.Resource(), isLog: true, record: record, records: records}, resource)
+				b.log(ctx, origin{resource: rl.Resource(), log: &logItem{record, records}}, resource)
 			}
 		}
 	}
@@ -154,15 +154,15 @@ func eventName(record plog.LogRecord) string {
 
 // log judges one log record.
 func (b *batch) log(ctx context.Context, from origin, resource *genai.Resource) {
-	at := from.record.Timestamp()
+	at := from.log.record.Timestamp()
 	if at == 0 {
-		at = from.record.ObservedTimestamp()
+		at = from.log.record.ObservedTimestamp()
 	}
 	b.event = genai.Event{
-		TraceID: from.record.TraceID(), SpanID: from.record.SpanID(), End: at,
+		TraceID: from.log.record.TraceID(), SpanID: from.log.record.SpanID(), End: at,
 		Service: resource.Service,
 	}
-	b.marks.Reset(from.record.Attributes())
+	b.marks.Reset(from.log.record.Attributes())
 	b.counts.items++
 	if b.marks.Empty() {
 		b.countProblems()
@@ -171,7 +171,7 @@ func (b *batch) log(ctx context.Context, from origin, resource *genai.Resource) 
 	if !b.event.SpanID.IsEmpty() {
 		b.event.ID = genai.NewEventID(b.event.TraceID, b.event.SpanID)
 	}
-	b.delivery = deliveryOf(from.record, at)
+	b.delivery = deliveryOf(from.log.record, at)
 	b.found = b.found[:0]
 	b.judgeItem(ctx, from)
 }

@@ -74,17 +74,19 @@ func (*securityRule) pass(_ ruleState, _ time.Time, found []finding) []finding {
 
 // securityState is what is kept of one series.
 type securityState struct {
-	refusals burst.State
+	// What each call touches comes first.
+	//
 	// pii and prompts are nil until the telemetry has such a thing.
 	pii     *burst.State
 	prompts *flood
-	// told is the event time of the last finding of each kind, 0 for none.
-	told [numThreats]int64
 	// users are hashes of who made the latest calls, 0 for unknown; refused has
 	// a bit for each of them. They are not kept over a restart.
-	users   [userRing]uint16
-	refused [userRing / 64]uint64
-	calls   uint32
+	calls    uint32
+	refused  [userRing / 64]uint64
+	refusals burst.State
+	users    [userRing]uint16
+	// told is the event time of the last finding of each kind, 0 for none.
+	told [numThreats]int64
 }
 
 // flood is what is kept of prompts.

@@ -61,14 +61,17 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 	return td, nil
 }
 
-// origin is a span, or with isLog a log record in a list of them, and what
-// surrounds it.
+// origin is a span, or with log a log record, and what surrounds it.
 type origin struct {
 	resource pcommon.Resource
 	scope    pcommon.InstrumentationScope
 	span     ptrace.Span
 
-	isLog   bool
+	log *logItem
+}
+
+// logItem is a log record and the list that it is in.
+type logItem struct {
 	record  plog.LogRecord
 	records plog.LogRecordSlice
 }

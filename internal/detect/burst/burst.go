@@ -100,12 +100,11 @@ type State struct {
 	// the older first.
 	baseN, baseHits float64
 	pending         [2]pending
-	// ring holds the latest hits, as positions in the series and event times;
 	// hits is the number of all hits.
-	ring [ringSize]hit
-	hits uint64
-
+	hits  uint64
 	burst burst
+	// ring holds the latest hits, as positions in the series and event times.
+	ring [ringSize]hit
 }
 
 type pending struct{ n, hits uint8 }
