@@ -23,12 +23,8 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
 )
 
-// logsPipeline adds a pipeline of logs beside that of traces, with the same
-// components.
-const logsPipeline = "yaml:service::pipelines::logs: {receivers: [otlp], processors: [memory_limiter, anomaly], exporters: [llm_storage, alert]}"
-
-// contentCollector is a collector with the default configuration, the webhook
-// and a pipeline of logs.
+// contentCollector is a collector with the default configuration and the
+// webhook.
 func contentCollector(t *testing.T) (addresses, *llmtraffic.WebhookReceiver) {
 	t.Helper()
 	at := freeAddresses(t)
@@ -36,7 +32,7 @@ func contentCollector(t *testing.T) (addresses, *llmtraffic.WebhookReceiver) {
 	receiver, url := hook(t)
 	t.Setenv("WEBHOOK_URL", url)
 	t.Setenv("WEBHOOK_SECRET", secret)
-	runInProcess(t, configPath(t, "collector-config.yaml"), configPath(t, "examples/webhook.yaml"), logsPipeline)
+	runInProcess(t, configPath(t, "collector-config.yaml"), configPath(t, "examples/webhook.yaml"))
 	waitReady(t, at.query)
 	return at, receiver
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/series"
 	"github.com/llm-devops/llm-sentinel/processor/anomalyprocessor/internal/metadata"
 )
 
@@ -331,4 +332,28 @@ func TestLogsAndTracesShareTheEvaluators(t *testing.T) {
 		}
 	}
 	assert.Positive(t, records)
+}
+
+// What no item shows goes into logs when there are no traces.
+func TestWindowFindingsGoIntoLogsWithoutTraces(t *testing.T) {
+	cfg := createDefaultConfig().(*Config)
+	f := &factory{engines: newEngines()}
+	set := processor.Settings{ID: component.NewID(metadata.Type), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
+	sink := &consumertest.LogsSink{}
+	logs, err := f.createLogs(t.Context(), set, cfg, sink)
+	require.NoError(t, err)
+	require.NoError(t, logs.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, logs.Shutdown(context.Background())) })
+	f.engines.byConfig[cfg].engine.emit(t.Context(), []windowFinding{{
+		key:     series.Key{Service: "chat-api", Model: "gpt-4"},
+		finding: finding{typ: anomaly.TypeThroughputDegradation, metric: "throughput", method: "x", severity: anomaly.SeverityHigh, sigma: math.NaN(), at: epoch.UnixNano()},
+	}})
+	require.Len(t, sink.AllLogs(), 1)
+	rl := sink.AllLogs()[0].ResourceLogs().At(0)
+	service, _ := rl.Resource().Attributes().Get(genai.AttrServiceName)
+	assert.Equal(t, "chat-api", service.Str())
+	a, err := anomaly.FromLog(rl.ScopeLogs().At(0).LogRecords().At(0))
+	require.NoError(t, err)
+	assert.Equal(t, anomaly.TypeThroughputDegradation, a.Type)
+	assert.Equal(t, epoch, a.Time)
 }

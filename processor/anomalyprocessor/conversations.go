@@ -52,10 +52,6 @@ const (
 	numSizes
 )
 
-// sizeThreshold is the limit of sizes in robust standard deviations of their
-// logarithm. A conversation is judged once, not once a call.
-const sizeThreshold = 4.5
-
 // sizes is the baseline of how large conversations of a service become.
 type sizes struct {
 	states [numSizes]detect.State
@@ -104,7 +100,7 @@ func newConversations(cfg *Config) (*conversations, error) {
 		m := detect.DefaultConfig()
 		m.Scale, m.Direction, m.LogOffset = detect.Log, detect.Up, 1
 		m.Window, m.MinSamples = cfg.Window, cfg.MinSamples
-		m.Detectors = []detect.DetectorConfig{{Name: "mad", Threshold: sizeThreshold}}
+		m.Detectors = []detect.DetectorConfig{{Name: "mad"}}
 		var err error
 		if c.models[i], err = detect.NewModel(m); err != nil {
 			return nil, fmt.Errorf("build the model of conversations: %w", err)
