@@ -176,6 +176,7 @@ func (d *Detector) Observe(s *State, at int64, isHit bool) (v Verdict, news bool
 	if b.told == 0 || v.Severity > b.told && v.Severity == Critical {
 		b.told = v.Severity
 		v.Onset = b.onset
+		v.Limit = max(v.Normal+d.cfg.MinExcess, d.limit(uint64(v.Items), s.baseHits+.5, s.baseN-s.baseHits+.5))
 		return v, true
 	}
 	return v, false
@@ -239,7 +240,6 @@ func (d *Detector) judge(s *State, v *Verdict) bool {
 	}
 	v.P = max(v.P, 1e-300)
 	v.Normal, v.Samples = normal, uint64(s.baseN)
-	v.Limit = max(normal+d.cfg.MinExcess, d.limit(uint64(v.Items), a, b))
 	v.Severity = severity(math.Log(v.P)/math.Log(d.alpha), v.Share)
 	return true
 }
