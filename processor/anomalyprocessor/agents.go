@@ -145,26 +145,28 @@ func (b *batch) tool(from origin) bool {
 		b.conversations.agents.Add(1)
 	}
 	b.event.ResponseModel = d.model
-	span := spanKey(b.event.SpanID)
-	if span != 0 && d.tools.known(span) {
+	call := toolCall{
+		span: spanKey(b.event.SpanID), parent: spanKey(b.event.ParentSpanID),
+		tool:      b.conversations.hash(pcommon.NewValueStr(t.Name)),
+		arguments: b.conversations.hash(t.Arguments), result: b.conversations.hash(t.Result),
+	}
+	if d.tools.known(&call) {
 		return d.tools.repeats > 0
 	}
-	b.found = b.loop(c, &t, span, b.found)
+	b.found = b.loop(c, &t, call, b.found)
 	return len(b.found) > 0
 }
 
 // loop adds the tool call to those of its conversation.
-func (b *batch) loop(c *conversation, t *genai.Tool, span uint64, found []finding) []finding {
+func (b *batch) loop(c *conversation, t *genai.Tool, call toolCall, found []finding) []finding {
 	d := c.detail
 	d.toolCalls++
 	at := int64(b.event.End)
 	if at == 0 || at > b.now.UnixNano() {
 		at = b.now.UnixNano()
 	}
-	l, ok := d.tools.add(toolCall{
-		span: span, at: at, tool: b.conversations.hash(pcommon.NewValueStr(t.Name)),
-		arguments: b.conversations.hash(t.Arguments), result: b.conversations.hash(t.Result),
-	}, b.cfg.Agents.Repetitions)
+	call.at = at
+	l, ok := d.tools.add(call, b.cfg.Agents.Repetitions)
 	if !ok {
 		if d.tools.repeats == 0 {
 			d.toldLoop = 0

@@ -175,6 +175,20 @@ func TestToolSpansThatAreDeliveredAgainAreOneCall(t *testing.T) {
 	assert.Equal(t, first[0].RootCause, second[0].RootCause)
 }
 
+// Two instrumentations write a span each for one tool call, one inside the other.
+func TestNestedSpansOfOneToolCallAreOneCall(t *testing.T) {
+	r := newRig(t, nil)
+	g := &toolSpans{}
+	for range 2 {
+		inner, outer := g.batch("a/1/x"), g.batch("a/1/x")
+		span := func(td ptrace.Traces) ptrace.Span { return td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0) }
+		span(inner).SetParentSpanID(span(outer).SpanID())
+		require.Empty(t, marked(r.sendTraces(inner)))
+		require.Empty(t, marked(r.sendTraces(outer)))
+	}
+	assert.NotEmpty(t, marked(r.sendTraces(g.batch("a/1/x"))), "the third call")
+}
+
 // converse sends n calls of one conversation, each in a trace of its own.
 func converse(r *rig, g *traffic, id string, n int, clock *time.Time) (found []anomaly.Anomaly) {
 	for range n {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -356,4 +357,21 @@ func TestWindowFindingsGoIntoLogsWithoutTraces(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, anomaly.TypeThroughputDegradation, a.Type)
 	assert.Equal(t, epoch, a.Time)
+}
+
+// Traces with calls, tools and evaluations and logs with evaluations at once.
+func TestSignalsAtOnce(t *testing.T) {
+	logs, _, spans := logRig(t)
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			g, tools := newTraffic(uint64(70+w)), &toolSpans{trace: byte(w % 2), next: uint64(w) << 20}
+			for n := range 200 {
+				assert.NoError(t, spans.ConsumeTraces(context.Background(), traces(g.evaluated("relevance", g.rng.Float64(), ""))))
+				assert.NoError(t, spans.ConsumeTraces(context.Background(), tools.batch("a/1/x")))
+				assert.NoError(t, logs.ConsumeLogs(context.Background(), evaluationLog(n, "factual")))
+			}
+		})
+	}
+	wg.Wait()
 }

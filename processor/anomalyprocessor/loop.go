@@ -15,8 +15,8 @@ const (
 // toolCall is one execution of a tool, as hashes. Arguments and result are 0
 // when the telemetry does not carry them.
 type toolCall struct {
-	span, tool, arguments, result uint64
-	at                            int64
+	span, parent, tool, arguments, result uint64
+	at                                    int64
 }
 
 // same reports whether two calls do the same and, as far as known, got the same
@@ -47,10 +47,16 @@ type loop struct {
 // last is the i-th latest call, 0 for the newest.
 func (h *toolHistory) last(i int) *toolCall { return &h.ring[(h.n-1-uint64(i))%loopRing] }
 
-// known reports whether the span was seen already.
-func (h *toolHistory) known(span uint64) bool {
+// known reports whether the call was seen already: the same span, delivered
+// again, or a span of another instrumentation around or inside of one for the
+// same call.
+func (h *toolHistory) known(c *toolCall) bool {
+	if c.span == 0 {
+		return false
+	}
 	for i := range int(min(h.n, loopRing)) {
-		if h.last(i).span == span {
+		o := h.last(i)
+		if o.span == c.span || (o.span == c.parent || o.parent == c.span) && o.arguments == c.arguments {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -307,6 +308,17 @@ func BenchmarkContentRules(b *testing.B) {
 			}
 		})
 	}
+	b.Run("prompt", func(b *testing.B) {
+		b.ReportAllocs()
+		g := newTraffic(1)
+		text := `[{"role":"user","parts":[{"type":"text","content":"` + strings.Repeat("what is the weather in a town by the sea ", 50) + `"}]}]`
+		batch.from.span = traces(g.attrs(genai.AttrInputMessages, text)).ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0)
+		batch.signals |= genai.SignalPrompt
+		for b.Loop() {
+			rules[1].call(batch, states[1], false, nil)
+		}
+		batch.signals = genai.SignalCall
+	})
 	b.Run("conversations", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
