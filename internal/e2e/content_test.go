@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"compress/gzip"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -204,7 +203,7 @@ func recording(t *testing.T, file string) func(func(ptrace.Traces) bool) {
 				}
 			}
 			if err != nil {
-				require.ErrorIs(t, err, io.EOF, fmt.Sprint(file))
+				require.ErrorIs(t, err, io.EOF, file)
 				return
 			}
 		}

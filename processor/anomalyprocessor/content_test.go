@@ -367,9 +367,9 @@ func TestSignalsAtOnce(t *testing.T) {
 		wg.Go(func() {
 			g, tools := newTraffic(uint64(70+w)), &toolSpans{trace: byte(w % 2), next: uint64(w) << 20}
 			for n := range 200 {
-				assert.NoError(t, spans.ConsumeTraces(context.Background(), traces(g.evaluated("relevance", g.rng.Float64(), ""))))
-				assert.NoError(t, spans.ConsumeTraces(context.Background(), tools.batch("a/1/x")))
-				assert.NoError(t, logs.ConsumeLogs(context.Background(), evaluationLog(n, "factual")))
+				assert.NoError(t, spans.ConsumeTraces(t.Context(), traces(g.evaluated("relevance", g.rng.Float64(), ""))))
+				assert.NoError(t, spans.ConsumeTraces(t.Context(), tools.batch("a/1/x")))
+				assert.NoError(t, logs.ConsumeLogs(t.Context(), evaluationLog(n, "factual")))
 			}
 		})
 	}

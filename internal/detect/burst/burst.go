@@ -37,8 +37,8 @@ const (
 	block = 32
 	// minBaseline is the number of items that the baseline needs.
 	minBaseline = 32
-	// memory is the number of items after which a block counts for half as much,
-	// times log2(e).
+	// memory is the number of items after which what was learned counts for a
+	// share of 1/e.
 	memory = 2048
 	// ringSize is the number of latest hits that are kept.
 	ringSize = 32
