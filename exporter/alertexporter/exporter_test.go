@@ -123,7 +123,7 @@ func TestContinuingIncidentDoesNotFillTheQueue(t *testing.T) {
 	useTargets(t, map[string]*fakeTarget{"one": f})
 	r := launch(t, func(c *Config) { c.Queue.Get().QueueSize = 1 })
 	require.NoError(t, r.ConsumeTraces(t.Context(), batch(0, one(sample("svc", 0, anomaly.SeverityHigh)))))
-	d := r.Traces.(*alertExporter).deliveries[0]
+	d := r.Traces.(*lease).deliveries[0]
 	eventually(t, func() bool { return d.dedup.size() == 1 }, "not delivered")
 	var many [][]anomaly.Anomaly
 	for i := range 1000 {

@@ -11,13 +11,23 @@ import (
 
 // NewFactory creates the factory of the alert exporter.
 func NewFactory() exporter.Factory {
+	f := &factory{instances: &instances{byConfig: map[*Config]*instance{}}}
 	return exporter.NewFactory(
 		metadata.Type,
 		createDefaultConfig,
-		exporter.WithTraces(createTraces, metadata.TracesStability),
+		exporter.WithTraces(f.createTraces, metadata.TracesStability),
+		exporter.WithLogs(f.createLogs, metadata.LogsStability),
 	)
 }
 
-func createTraces(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Traces, error) {
-	return newAlertExporter(ctx, set, cfg.(*Config))
+type factory struct {
+	instances *instances
+}
+
+func (f *factory) createTraces(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Traces, error) {
+	return f.instances.lease(ctx, set, cfg.(*Config))
+}
+
+func (f *factory) createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
+	return f.instances.lease(ctx, set, cfg.(*Config))
 }

@@ -11,9 +11,11 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.uber.org/zap"
 
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
@@ -93,6 +95,17 @@ func (e *influxExporter) push(ctx context.Context, td ptrace.Traces) error {
 	err := b.run(td)
 	e.report(err)
 	return err
+}
+
+// pushLogs writes the anomalies that are log records of their own. When a part
+// of them is to be tried again, all are: a point that is written twice is the
+// same point.
+func (e *influxExporter) pushLogs(ctx context.Context, ld plog.Logs) error {
+	td := anomaly.LogsAsTraces(ld)
+	if td.SpanCount() == 0 {
+		return nil
+	}
+	return e.push(ctx, td)
 }
 
 // report tells the collector when the exporter begins to fail and when it

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -89,6 +90,11 @@ func (e *storageExporter) push(ctx context.Context, td ptrace.Traces) error {
 		}
 	}
 	return nil
+}
+
+// pushLogs stores the anomalies that are log records of their own.
+func (e *storageExporter) pushLogs(ctx context.Context, ld plog.Logs) error {
+	return e.push(ctx, anomaly.LogsAsTraces(ld))
 }
 
 // classify marks errors that trying again cannot mend.

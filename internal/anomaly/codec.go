@@ -20,14 +20,26 @@ func MarkSpan(span ptrace.Span, found []Anomaly) {
 	if len(found) == 0 {
 		return
 	}
+	for i := range found {
+		ev := span.Events().AppendEmpty()
+		ev.SetName(EventName)
+		ev.SetTimestamp(pcommon.NewTimestampFromTime(found[i].Time))
+		found[i].ToAttributes(ev.Attributes())
+	}
+	summarise(span.Attributes(), found)
+}
+
+// summarise writes the highest severity and the distinct types of found and of
+// what m says already.
+func summarise(m pcommon.Map, found []Anomaly) {
 	highest := SeverityLow
-	if v, ok := span.Attributes().Get(AttrSeverity); ok {
+	if v, ok := m.Get(AttrSeverity); ok {
 		if s, err := ParseSeverity(v.AsString()); err == nil {
 			highest = s
 		}
 	}
 	var names []string
-	if v, ok := span.Attributes().Get(AttrTypes); ok && v.Type() == pcommon.ValueTypeSlice {
+	if v, ok := m.Get(AttrTypes); ok && v.Type() == pcommon.ValueTypeSlice {
 		for _, e := range v.Slice().All() {
 			names = append(names, e.AsString())
 		}
@@ -35,13 +47,9 @@ func MarkSpan(span ptrace.Span, found []Anomaly) {
 	for i := range found {
 		highest = max(highest, found[i].Severity)
 		names = appendDistinct(names, string(found[i].Type))
-		ev := span.Events().AppendEmpty()
-		ev.SetName(EventName)
-		ev.SetTimestamp(pcommon.NewTimestampFromTime(found[i].Time))
-		found[i].ToAttributes(ev.Attributes())
 	}
-	span.Attributes().PutStr(AttrSeverity, highest.String())
-	list := span.Attributes().PutEmptySlice(AttrTypes)
+	m.PutStr(AttrSeverity, highest.String())
+	list := m.PutEmptySlice(AttrTypes)
 	for _, n := range names {
 		list.AppendEmpty().SetStr(n)
 	}

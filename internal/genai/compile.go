@@ -58,10 +58,13 @@ type callSlot struct {
 	in []string
 	// anyOf and unless are sets of rules.
 	anyOf, unless uint8
+	// signal is what the attribute says of the span, if signalIn is empty or has its value.
+	signal   Signal
+	signalIn []string
 }
 
-// program compiles the rules of the wanted concepts.
-func (t *table) program(wanted func(concept) bool) (*program, error) {
+// program compiles the rules of the wanted concepts, and those of signals.
+func (t *table) program(wanted func(concept) bool, signals bool) (*program, error) {
 	p := &program{}
 	b := builder{program: p}
 	for c := range t.concepts {
@@ -80,6 +83,11 @@ func (t *table) program(wanted func(concept) bool) (*program, error) {
 			b.errs = append(b.errs, fmt.Errorf("call rule %d: %w", i, err))
 		}
 	}
+	if signals {
+		if err := b.addSignals(); err != nil {
+			b.errs = append(b.errs, fmt.Errorf("signals: %w", err))
+		}
+	}
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
 	}
@@ -92,6 +100,10 @@ func (t *table) program(wanted func(concept) bool) (*program, error) {
 	}
 	for _, x := range []*index{&p.attributes, &p.patterns, &p.events, &p.resources, &p.calls} {
 		x.build()
+	}
+	if signals {
+		p.attributes.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
+		p.calls.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
 	}
 	return p, nil
 }

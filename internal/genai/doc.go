@@ -12,6 +12,14 @@
 // not a number, of the wrong type) counts as absent, so that the next selector
 // gets its turn, and is reported as a [Problem].
 //
+// # What else a span may carry
+//
+// With Options.MeasuresOnly, [Extractor.Read] also tells by [Signal] whether the
+// span is the execution of a tool, or carries a prompt or the results of
+// evaluators, guards and sanitizers. That costs next to nothing where there is
+// no such thing; [ReadTool], [PromptTail] and [ReadMarks] read it. Their tables
+// are in signal.go, tool.go and marks.go.
+//
 // # How to add an emitter
 //
 //  1. Record what it sends, as OTLP JSON lines.

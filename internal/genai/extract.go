@@ -19,8 +19,9 @@ type Options struct {
 	MaxTextBytes int
 	// MeasuresOnly reads what a call is judged by, which takes half the time:
 	// the ids of the span, service, models, times, input, output and total
-	// tokens, cost, error type and failure. All else stays empty, Event.ID too,
-	// and problems with it are not reported. Texts are not read. Default: false.
+	// tokens, cost, finish reason, conversation, user, error type, failure and
+	// signals. All else stays empty, Event.ID too, and problems with it are not
+	// reported. Texts are not read. Default: false.
 	MeasuresOnly bool
 }
 
@@ -50,7 +51,7 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 	captureText := o.CaptureText && !o.MeasuresOnly
 	p, err := t.program(func(c concept) bool {
 		return (captureText || conceptSpec[c].kind != kindContent) && (!o.MeasuresOnly || isMeasure(c))
-	})
+	}, o.MeasuresOnly)
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)
 	}
@@ -112,9 +113,20 @@ func (x *Extractor) Resource(res pcommon.Resource) Resource {
 // Strings of ev share memory with the span. Nothing is allocated for the usual
 // call when texts are not captured.
 func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, span ptrace.Span, ev *Event) (isLLM bool, problems Problem) {
+	signals, problems := x.Read(res, scope, span, ev)
+	return signals&SignalCall != 0, problems
+}
+
+// Read is [Extractor.FromSpan], and tells with MeasuresOnly which signals the
+// span carries, be it a call or not.
+func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span ptrace.Span, ev *Event) (signals Signal, problems Problem) {
 	attrs := span.Attributes()
-	if !x.isCall(scope, span, attrs) {
-		return false, 0
+	signals = x.signals(scope, span, attrs)
+	if signals&SignalCall == 0 {
+		if x.measuresOnly && span.Events().Len() > 0 {
+			signals |= eventSignals(span)
+		}
+		return signals, 0
 	}
 	if res == nil {
 		res = &unknownResource
@@ -130,6 +142,9 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 		at := -1
 		if x.attributes.maybe(k) {
 			at = x.attributes.lookup(k)
+			if at < 0 && x.measuresOnly && isEvaluation(k) {
+				st.signals |= SignalMarks
+			}
 		}
 		if at < 0 {
 			if x.captureText {
@@ -155,18 +170,21 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 		st.events(span)
 	}
 	st.finish(span)
-	return true, st.problems
+	return SignalCall | st.signals, st.problems
 }
 
-// isCall reports whether the span is a leaf inference call. It stops at the
-// first attribute that says so.
-func (x *Extractor) isCall(scope pcommon.InstrumentationScope, span ptrace.Span, attrs pcommon.Map) bool {
+// signals tells whether the span is a leaf inference call; it stops at the
+// first attribute that says so. Of other spans it tells what they carry.
+func (x *Extractor) signals(scope pcommon.InstrumentationScope, span ptrace.Span, attrs pcommon.Map) (found Signal) {
 	var anyOf, unless uint8
 	for k, v := range attrs.All() {
 		if !x.calls.maybe(k) {
 			continue
 		}
 		at := x.calls.lookup(k)
+		if at < 0 && x.measuresOnly && isEvaluation(k) {
+			found |= SignalMarks
+		}
 		if at < 0 || isEmpty(v) {
 			continue
 		}
@@ -174,18 +192,21 @@ func (x *Extractor) isCall(scope pcommon.InstrumentationScope, span ptrace.Span,
 		anyOf |= c.anyOf
 		unless |= c.unless
 		if len(c.in) > 0 && contains(c.in, v.Str()) {
-			return true
+			return SignalCall
+		}
+		if c.signal != 0 && (len(c.signalIn) == 0 || contains(c.signalIn, v.Str())) {
+			found |= c.signal
 		}
 	}
 	if anyOf&^unless != 0 {
-		return true
+		return SignalCall
 	}
 	for i := range x.named {
 		if r := &x.named[i]; r.span == span.Name() && (r.scope == "" || r.scope == scope.Name()) {
-			return true
+			return SignalCall
 		}
 	}
-	return false
+	return found
 }
 
 // isEmpty reports whether the value counts as absent.

@@ -49,6 +49,14 @@ func FuzzFromSpan(f *testing.F) {
 					var few Event
 					leanRes := lean.Resource(rs.Resource())
 					isLean, _ := lean.FromSpan(&leanRes, ss.Scope(), s, &few)
+					var marks Marks
+					ReadMarks(s, &marks)
+					if len(marks.Evaluations) > maxEvaluations || len(marks.Threat.Types) > maxThreatTypes {
+						t.Fatal("marks must be bounded")
+					}
+					if len(ReadTool(s).Name) > maxNameBytes || len(PromptTail(s, 100)) > 100 {
+						t.Fatal("texts must be bounded")
+					}
 					if is != isFull || is != isLean {
 						t.Fatal("what is read must not decide what is a call")
 					}

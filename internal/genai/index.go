@@ -53,6 +53,14 @@ func (x *index) build() {
 	}
 }
 
+// allow lets keys that begin with first and have n bytes or more pass maybe, for
+// those that are looked at although they are not in the index.
+func (x *index) allow(first byte, n int) {
+	for i := n; i < len(x.filter); i++ {
+		x.filter[i] |= 1 << (first & 63)
+	}
+}
+
 // find returns the value of a key, or -1.
 func (x *index) find(key string) int {
 	if !x.maybe(key) {

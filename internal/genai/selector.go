@@ -35,13 +35,16 @@ const (
 	conceptResponse
 
 	conceptCount
+	// conceptSignal stands for no fact but for a Signal.
+	conceptSignal = conceptCount
 )
 
 // isMeasure reports whether a call is judged by c.
 func isMeasure(c concept) bool {
 	switch c {
 	case conceptService, conceptRequestModel, conceptResponseModel, conceptErrorType,
-		conceptInputTokens, conceptOutputTokens, conceptTotalTokens, conceptCost, conceptTTFT, conceptDuration:
+		conceptInputTokens, conceptOutputTokens, conceptTotalTokens, conceptCost, conceptTTFT, conceptDuration,
+		conceptFinishReason, conceptConversation, conceptUser:
 		return true
 	}
 	return false
@@ -61,6 +64,7 @@ const (
 	kindMillis               // duration in milliseconds
 	kindBool
 	kindContent // text of prompt or answer, possibly of several parts
+	kindSignal  // that the attribute is there is all that matters
 )
 
 // conceptSpec gives each concept its name, which is that of the shared

@@ -21,6 +21,11 @@ func (st *state) setValue(r *rule, v pcommon.Value) {
 			st.setName(r, s)
 			return
 		}
+	case kindSignal:
+		if !isEmpty(v) {
+			st.signals |= Signal(r.prio)
+		}
+		return
 	}
 	st.set(r, scalarOf(v))
 }

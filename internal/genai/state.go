@@ -21,6 +21,8 @@ type state struct {
 	// best is the priority of the selector that gave the value of a concept; 0
 	// means that there is none yet.
 	best [conceptCount]uint8
+	// signals are those that attributes and events gave rise to.
+	signals Signal
 	// pending is the set of late rules whose attribute occurs.
 	pending [maxLate / 64]uint64
 	// start is the start of the span if it is credible, else 0.
@@ -154,6 +156,9 @@ func (st *state) events(span ptrace.Span) {
 		e := list.At(i)
 		at := x.events.find(e.Name())
 		if at < 0 {
+			if e.Name() == EventEvaluationResult {
+				st.signals |= SignalMarks
+			}
 			continue
 		}
 		for j := range x.rules[at] {

@@ -211,7 +211,13 @@ var standard = table{
 		conceptConversation: keys(
 			"gen_ai.conversation.id",
 			"session.id",
+			"langfuse.session.id",
 			"gen_ai.session.id",
+			"traceloop.association.properties.session_id",
+			"traceloop.association.properties.chat_id",
+			"traceloop.association.properties.thread_id",
+			"gcp.vertex.agent.session_id",
+			"ai.telemetry.metadata.sessionId",
 		),
 		conceptUser: keys(
 			"user.id",

@@ -31,6 +31,16 @@ type Call struct {
 	Tenant       string
 	Conversation string
 
+	// Evaluator is the name of the evaluator whose result the call carries,
+	// empty for none; the result is Label or, when that is empty, Score.
+	Evaluator, Label string
+	Score            float64
+	// Injection is the score of a prompt injection, 0 for none.
+	Injection float64
+	// Tool is the name of a tool that is executed after the call, empty for
+	// none.
+	Tool string
+
 	// Incident is the index of the incident that changed the call; -1 for none.
 	Incident int
 }

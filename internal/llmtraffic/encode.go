@@ -136,7 +136,53 @@ func (b *Batch) Add(c *Call) {
 		a.PutStr("error.type", c.ErrorType)
 		s.Status().SetCode(ptrace.StatusCodeError)
 		s.Status().SetMessage(errorMessage(c.ErrorType))
+		return
 	}
+	if c.Injection > 0 {
+		a.PutDouble("sentinel.prompt_injection.score", c.Injection)
+	}
+	if c.Evaluator != "" {
+		addEvaluation(s, c)
+	}
+	if c.Tool != "" {
+		b.addTool(spans, c)
+	}
+}
+
+// addEvaluation writes the result of the evaluator.
+func addEvaluation(s ptrace.Span, c *Call) {
+	e := s.Events().AppendEmpty()
+	e.SetName("gen_ai.evaluation.result")
+	e.SetTimestamp(pcommon.Timestamp(c.Time()))
+	e.Attributes().PutStr("gen_ai.evaluation.name", c.Evaluator)
+	if c.Label != "" {
+		e.Attributes().PutStr("gen_ai.evaluation.score.label", c.Label)
+		return
+	}
+	e.Attributes().PutDouble("gen_ai.evaluation.score.value", c.Score)
+}
+
+// addTool writes the span of a tool that runs for 20 ms after the call, always
+// with the same arguments and the same result.
+func (b *Batch) addTool(spans ptrace.SpanSlice, c *Call) {
+	t := spans.AppendEmpty()
+	b.spans++
+	t.SetTraceID(c.TraceID)
+	id := c.SpanID
+	id[0] ^= 0x80
+	t.SetSpanID(id)
+	t.SetParentSpanID(c.SpanID)
+	t.SetKind(ptrace.SpanKindInternal)
+	t.SetName("execute_tool " + c.Tool)
+	t.SetStartTimestamp(pcommon.Timestamp(c.Time()))
+	t.SetEndTimestamp(pcommon.Timestamp(c.Time() + 20_000_000))
+	a := t.Attributes()
+	a.EnsureCapacity(5)
+	a.PutStr("gen_ai.operation.name", "execute_tool")
+	a.PutStr("gen_ai.tool.name", c.Tool)
+	a.PutStr("gen_ai.tool.call.arguments", `{"city":"Paris"}`)
+	a.PutStr("gen_ai.tool.call.result", `{"temp":21}`)
+	putNonEmpty(a, "gen_ai.conversation.id", c.Conversation)
 }
 
 func errorMessage(kind string) string {

@@ -151,6 +151,7 @@ func NewGenerator(o Options, lane, lanes int) (*Generator, error) {
 			s.rate = o.Rate * s.weight / total
 			s.users, s.tenants = users, tenants
 			s.incidents = bySeries[SeriesKey{s.svc.Name, s.model.Name}]
+			s.evaluator = evaluatorFor(s.incidents)
 			s.next = o.Start.UnixNano()
 			if s.rate <= 0 {
 				continue

@@ -118,6 +118,8 @@ func TestIncidentChangesOnlyItsSeriesAndTime(t *testing.T) {
 
 			group := func(calls []Call) (other, before []Call) {
 				for _, c := range calls {
+					// A series that will have an incident of quality is evaluated from its beginning.
+					c.Evaluator, c.Label, c.Score = "", "", 0
 					if c.key() != key {
 						other = append(other, plain(c))
 					} else if c.Start < start.UnixNano() {
@@ -210,9 +212,44 @@ func checkEffect(t *testing.T, info KindInfo, clean, dirty []Call) {
 		n := len(tokens)
 		assert.Less(t, quantile(tokens[:n/10], .5), 1.3)
 		assert.Greater(t, quantile(tokens[n*9/10:], .5), .85*info.Factor)
+	case KindQualityDrop:
+		for i := range dirty {
+			if dirty[i].ErrorType == "" {
+				require.Equal(t, "relevance", dirty[i].Evaluator)
+				require.Less(t, dirty[i].Score, info.Factor)
+			}
+		}
+		one("tokens", tokens)
+	case KindHallucination:
+		share(t, info.Factor, dirty, func(c *Call) bool { return c.Label == "hallucinated" })
+		one("tokens", tokens)
+	case KindPromptInjection:
+		share(t, info.Factor, dirty, func(c *Call) bool { return c.Injection > .9 })
+		one("latency", latency)
+	case KindRefusalBurst:
+		share(t, info.Factor, dirty, func(c *Call) bool { return c.FinishReason == "content_filter" })
+		one("latency", latency)
+	case KindAgentLoop:
+		share(t, info.Factor, dirty, func(c *Call) bool { return c.Tool != "" && c.Conversation == dirty[0].Conversation })
+		one("tokens", tokens)
 	default:
 		t.Fatalf("no check for %s", info.Kind)
 	}
+}
+
+// share checks the share of calls without an error that are affected.
+func share(t *testing.T, want float64, calls []Call, affected func(*Call) bool) {
+	t.Helper()
+	n, hits := 0., 0.
+	for i := range calls {
+		if calls[i].ErrorType == "" {
+			n++
+			if affected(&calls[i]) {
+				hits++
+			}
+		}
+	}
+	assert.InDelta(t, want, hits/n, .1)
 }
 
 func TestOptionsAreChecked(t *testing.T) {

@@ -26,14 +26,20 @@ const (
 	KindThroughputDrop  Kind = "throughput_drop"
 	KindThroughputSurge Kind = "throughput_surge"
 	KindDrift           Kind = "drift"
+	KindQualityDrop     Kind = "quality_drop"
+	KindHallucination   Kind = "hallucination"
+	KindPromptInjection Kind = "prompt_injection"
+	KindRefusalBurst    Kind = "refusal_burst"
+	KindAgentLoop       Kind = "agent_loop"
 )
 
 // KindInfo documents a kind and holds its defaults.
 type KindInfo struct {
 	Kind   Kind
 	Effect string
-	// Factor multiplies the affected number; for error_burst it is the share
-	// of calls that fail.
+	// Factor multiplies the affected number; for error_burst, hallucination,
+	// prompt_injection, refusal_burst and agent_loop it is the share of calls
+	// that are affected.
 	Factor float64
 	Length time.Duration
 	// Metric is the metric that changes first.
@@ -53,6 +59,20 @@ var kinds = []KindInfo{
 	{KindThroughputDrop, "request rate x factor", .15, 20 * time.Minute, "throughput", []string{"throughput_degradation"}},
 	{KindThroughputSurge, "request rate x factor", 6, 20 * time.Minute, "throughput", []string{"throughput_surge", "throughput_spike", "throughput_degradation"}},
 	{KindDrift, "output tokens grow evenly to x factor over the whole length; duration and cost follow", 3, time.Hour, "output_tokens", []string{"output_drift", "concept_drift", "token_usage_spike", "latency_spike", "cost_anomaly"}},
+	{KindQualityDrop, "scores of the evaluator relevance x factor; the series carries them all the time", .7, 20 * time.Minute, "evaluation.relevance.score", []string{"quality_degradation"}},
+	{KindHallucination, "share of calls that the evaluator hallucination labels hallucinated = factor, 2 % at other times", .5, 20 * time.Minute, "evaluation.hallucination.failure_rate", []string{"hallucination"}},
+	{KindPromptInjection, "share of calls with sentinel.prompt_injection.score .97 = factor", .2, 10 * time.Minute, "prompt_injection_score", []string{"security_threat"}},
+	{KindRefusalBurst, "share of calls that end with content_filter = factor", .5, 10 * time.Minute, "refusal_rate", []string{"security_threat"}},
+	{KindAgentLoop, "share of calls followed by the same tool call in one conversation = factor", 1, 10 * time.Minute, "agent_loop", []string{"cost_anomaly"}},
+}
+
+// isShare reports whether the factor of the kind is a share of calls.
+func (k Kind) isShare() bool {
+	switch k {
+	case KindErrorBurst, KindHallucination, KindPromptInjection, KindRefusalBurst, KindAgentLoop:
+		return true
+	}
+	return false
 }
 
 // Kinds lists all kinds with their defaults.
@@ -104,8 +124,8 @@ func (in *Incident) validate() error {
 	if in.Factor < 0 || in.Factor > 1e6 {
 		errs = append(errs, fmt.Errorf("incident factor must be in 0..1e6, got %v", in.Factor))
 	}
-	if in.Kind == KindErrorBurst && in.Factor > 1 {
-		errs = append(errs, fmt.Errorf("factor of error_burst must be in 0..1, got %v", in.Factor))
+	if in.Kind.isShare() && in.Factor > 1 {
+		errs = append(errs, fmt.Errorf("factor of %s must be in 0..1, got %v", in.Kind, in.Factor))
 	}
 	return errors.Join(errs...)
 }

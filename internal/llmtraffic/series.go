@@ -42,6 +42,8 @@ type series struct {
 	errorRate                       float64
 	parents                         bool
 
+	// evaluator is that of the incidents of the series, empty for none.
+	evaluator string
 	incidents []indexedIncident
 	next      int64 // start of the next call
 	users     []string
@@ -194,6 +196,7 @@ func (s *series) draw(c *Call) {
 	if limited {
 		c.FinishReason = "length"
 	}
+	s.content(c, unit(a), unit(b), unit(a^b))
 	if uErr < errRate {
 		s.fail(c, uKind, ttft)
 		return
@@ -203,6 +206,71 @@ func (s *series) draw(c *Call) {
 		c.TTFT = min(int64(ttft*1e9), c.End-start)
 	}
 	c.ResponseID = s.responseID(c)
+}
+
+// unit maps random bits to (0, 1).
+func unit(bits uint64) float64 { return (float64(bits>>11) + .5) / (1 << 53) }
+
+// content fills what is known of the contents of the call: results of
+// evaluators, marks of a sanitizer, refusals and tools. u, v and w in (0, 1) are
+// made of the ids, so that no further random number is drawn.
+func (s *series) content(c *Call, u, v, w float64) {
+	c.Evaluator = s.evaluator
+	quality, hallucinated := 1.0, .02
+	for i := range s.incidents {
+		in := &s.incidents[i]
+		if c.Start < in.start || c.Start >= in.end {
+			continue
+		}
+		switch in.Kind {
+		case KindQualityDrop:
+			quality *= in.Factor
+		case KindHallucination:
+			hallucinated = in.Factor
+		case KindPromptInjection:
+			if w < in.Factor {
+				c.Injection = .97
+			}
+		case KindRefusalBurst:
+			if w < in.Factor {
+				c.FinishReason = "content_filter"
+			}
+		case KindAgentLoop:
+			if w < in.Factor {
+				c.Tool, c.Conversation = "get_weather", s.convs[0]
+			}
+		}
+	}
+	switch c.Evaluator {
+	case evaluatorHallucination:
+		c.Label = "factual"
+		if u < hallucinated {
+			c.Label = "hallucinated"
+		}
+	case evaluatorRelevance:
+		// About normal on the logit scale, median .88.
+		normal := math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*v)
+		c.Score = quality / (1 + math.Exp(-2-.6*normal))
+	}
+}
+
+// Names of evaluators.
+const (
+	evaluatorRelevance     = "relevance"
+	evaluatorHallucination = "hallucination"
+)
+
+// evaluatorFor is the evaluator whose results show one of the incidents.
+func evaluatorFor(incidents []indexedIncident) string {
+	for i := range incidents {
+		switch incidents[i].Kind {
+		case KindQualityDrop:
+			return evaluatorRelevance
+		case KindHallucination:
+			return evaluatorHallucination
+		}
+	}
+	return ""
 }
 
 func (s *series) responseID(c *Call) string {

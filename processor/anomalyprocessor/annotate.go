@@ -73,7 +73,10 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 		return nil
 	}
 	resource := b.details.Resource(from.resource)
-	b.details.FromSpan(&resource, from.scope, from.span, &b.event)
+	b.event.Region = resource.Region
+	if from.log == nil {
+		b.details.FromSpan(&resource, from.scope, from.span, &b.event)
+	}
 	found := make([]anomaly.Anomaly, 0, len(strongest)+len(own))
 	for _, i := range strongest {
 		found = append(found, b.anomaly(key, i, o))
@@ -90,11 +93,11 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 			}
 		}
 	}
-	if !b.event.SpanID.IsEmpty() {
+	if !b.delivery.span.IsEmpty() {
 		if ent.marks == nil {
 			ent.marks = &marks{}
 		}
-		ent.marks.add(&b.event, found)
+		ent.marks.add(b.delivery, found)
 	}
 	return found
 }

@@ -71,6 +71,12 @@ type Config struct {
 	ErrorRate ErrorRateConfig `mapstructure:"error_rate"`
 	// Throughput finds fewer or more calls than usual, and none.
 	Throughput ThroughputConfig `mapstructure:"throughput"`
+	// Evaluations tunes the judgement of evaluation results.
+	Evaluations EvaluationsConfig `mapstructure:"evaluations"`
+	// Security tunes the judgement of guards, sanitizers, refusals and floods.
+	Security SecurityConfig `mapstructure:"security"`
+	// Agents tunes the search for runaway agents.
+	Agents AgentsConfig `mapstructure:"agents"`
 
 	// Storage is the id of a storage extension that keeps the baselines over a
 	// restart. Default none: detection starts cold.
@@ -132,6 +138,9 @@ func createDefaultConfig() component.Config {
 		SnapshotInterval: defaultSnapshotInterval,
 		ErrorRate:        defaultErrorRateConfig(),
 		Throughput:       defaultThroughputConfig(),
+		Evaluations:      defaultEvaluations(),
+		Security:         defaultSecurity(),
+		Agents:           defaultAgents(),
 	}
 }
 
@@ -167,7 +176,7 @@ func (c *Config) Validate() error {
 	if c.SnapshotInterval < minSnapshotInterval {
 		fail("snapshot_interval must be %v or longer, got %v", minSnapshotInterval, c.SnapshotInterval)
 	}
-	errs = append(errs, c.validateDetectors(), c.validateMetrics())
+	errs = append(errs, c.validateDetectors(), c.validateMetrics(), c.Evaluations.validate(), c.Security.validate(), c.Agents.validate())
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

@@ -54,6 +54,9 @@ func TestEveryKeyIsRead(t *testing.T) {
 		MaxLateness: 2 * time.Minute, MaxFuture: 3 * time.Minute, MaxSeries: 1000, IdleTimeout: 2 * time.Hour,
 		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
 		SnapshotInterval: 10 * time.Second,
+		Evaluations:      EvaluationsConfig{MaxEvaluators: 3, MinFailures: 5, MinExcess: .2, HigherIsWorse: []string{"effort"}, HigherIsBetter: []string{"bias"}},
+		Security:         SecurityConfig{InjectionScore: .8, MinHits: 7, MinExcess: .3},
+		Agents:           AgentsConfig{Repetitions: 4, IgnoreTools: []string{"wait"}, MinCalls: 60, MinTokens: 1000, MaxConversations: 100, IdleTimeout: time.Minute},
 		Detectors: map[string]DetectorConfig{
 			"z_score": {Threshold: ptr(6.)},
 			"iqr":     {Enabled: ptr(false)},
@@ -88,7 +91,14 @@ func TestEveryKeyIsRead(t *testing.T) {
 
 func TestBadConfigIsRefused(t *testing.T) {
 	for name, want := range map[string][]string{
-		"unknown_key":          {"windows"},
+		"unknown_key": {"windows"},
+		"content": {
+			"evaluations::max_evaluators must be in 1..256, got 0", "evaluations::min_failures must be in 4..32, got 3",
+			"evaluations::min_excess must be above 0 and at most 1, got 2", `must not both name "x"`,
+			"security::injection_score must be above 0 and at most 1, got 0", "security::min_hits must be in 4..32, got 33", "security::min_excess must be",
+			"agents::repetitions must be in 3..10, got 2", "agents::min_calls must be 2 or more, got 1", "agents::min_tokens must be 1 or more, got 0",
+			"agents::max_conversations must be in 64..4194304, got 1", "agents::idle_timeout must be 1s or longer, got 1ms",
+		},
 		"window":               {"window must be in 16..255, got 1000"},
 		"min_samples":          {"min_samples must be in 8..window (32), got 40"},
 		"cool_down":            {"cool_down must be 0s (none) or longer, got -1s"},

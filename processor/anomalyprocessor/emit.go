@@ -61,12 +61,13 @@ func newAnomaly(key *series.Key, model, item string, at int64, f *finding) anoma
 	return a
 }
 
-// attach makes next a place for the spans that the engine makes itself. Those
-// of an engine that several pipelines share go into the first that started.
-func (e *engine) attach(next consumer.Traces) (detach func()) {
+// attach makes next a place for what the engine makes itself: spans go into the
+// first pipeline of traces that started, and log records into the first one of
+// logs, when there is none of traces.
+func (e *engine) attach(next outlet) (detach func()) {
 	e.outMu.Lock()
 	defer e.outMu.Unlock()
-	o := &outlet{next: next}
+	o := &next
 	e.outlets = append(e.outlets, o)
 	return func() {
 		e.outMu.Lock()
@@ -80,7 +81,11 @@ func (e *engine) attach(next consumer.Traces) (detach func()) {
 	}
 }
 
-type outlet struct{ next consumer.Traces }
+// outlet is what stands behind a pipeline's instance: one of the two.
+type outlet struct {
+	traces consumer.Traces
+	logs   consumer.Logs
+}
 
 // emit sends findings that belong to no call, each as a span of its own from
 // onset to the time at which it was seen, under the service that it is about.
@@ -103,18 +108,36 @@ func (e *engine) emit(ctx context.Context, found []windowFinding) {
 	if n == 0 {
 		return
 	}
-	e.outMu.Lock()
-	var next consumer.Traces
-	if len(e.outlets) > 0 {
-		next = e.outlets[0].next
-	}
-	e.outMu.Unlock()
-	if next == nil {
-		return
-	}
-	if err := next.ConsumeTraces(ctx, td); err != nil {
+	if err := e.outlet().consume(ctx, td); err != nil {
 		e.log.Error("anomalies without a call were refused by the next component", zap.Error(err), zap.Int("anomalies", n))
 	}
+}
+
+// outlet is where the engine's own telemetry goes.
+func (e *engine) outlet() outlet {
+	e.outMu.Lock()
+	defer e.outMu.Unlock()
+	var out outlet
+	for _, o := range e.outlets {
+		if o.traces != nil {
+			return *o
+		}
+		if out.logs == nil {
+			out = *o
+		}
+	}
+	return out
+}
+
+// consume sends the spans of anomalies, or the same as log records.
+func (o outlet) consume(ctx context.Context, td ptrace.Traces) error {
+	switch {
+	case o.traces != nil:
+		return o.traces.ConsumeTraces(ctx, td)
+	case o.logs != nil:
+		return o.logs.ConsumeLogs(ctx, anomaly.TracesAsLogs(td))
+	}
+	return nil
 }
 
 // appendSpan adds a span that carries a. Its ids follow from that of the

@@ -40,7 +40,9 @@ type engine struct {
 	rules     []rule
 	table     *series.Table[entry]
 	aliases   *aliases
-	batches   sync.Pool
+	// conversations is nil when nobody looks for runaway agents.
+	conversations *conversations
+	batches       sync.Pool
 	// now is the clock of arrival: it bounds the future, ages idle series and
 	// times snapshots. Detection runs on event time.
 	now func() time.Time
@@ -138,6 +140,11 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	if e.rules, err = newRules(cfg); err != nil {
 		return nil, err
 	}
+	if cfg.Agents.Enabled {
+		if e.conversations, err = newConversations(cfg); err != nil {
+			return nil, err
+		}
+	}
 	if e.tel, err = newTelemetry(set.TelemetrySettings, e.judges); err != nil {
 		return nil, err
 	}
@@ -211,6 +218,9 @@ func (e *engine) maintain(ctx context.Context) {
 		case <-sweep.C:
 			e.table.Sweep(e.now().UnixNano(), sweepBudget)
 		case <-pass.C:
+			if e.conversations != nil {
+				e.conversations.sweep(e.now())
+			}
 			e.emit(ctx, e.pass(e.now()))
 		case <-snapshot.C:
 			begin := time.Now()

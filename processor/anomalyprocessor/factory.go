@@ -18,6 +18,7 @@ func NewFactory() processor.Factory {
 		metadata.Type,
 		createDefaultConfig,
 		processor.WithTraces(f.createTraces, metadata.TracesStability),
+		processor.WithLogs(f.createLogs, metadata.LogsStability),
 	)
 }
 
@@ -28,11 +29,24 @@ type factory struct {
 // createTraces is called once for each pipeline that names the component id;
 // all of them get the same engine.
 func (f *factory) createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
-	lease, err := f.engines.lease(set, cfg.(*Config), next)
+	lease, err := f.engines.lease(set, cfg.(*Config), outlet{traces: next})
 	if err != nil {
 		return nil, err
 	}
 	return processorhelper.NewTraces(ctx, set, cfg, next, lease.engine.processTraces,
+		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
+		processorhelper.WithStart(lease.start),
+		processorhelper.WithShutdown(lease.shutdown),
+	)
+}
+
+// createLogs is createTraces for logs: both signals of an id share an engine.
+func (f *factory) createLogs(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
+	lease, err := f.engines.lease(set, cfg.(*Config), outlet{logs: next})
+	if err != nil {
+		return nil, err
+	}
+	return processorhelper.NewLogs(ctx, set, cfg, next, lease.engine.processLogs,
 		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
 		processorhelper.WithStart(lease.start),
 		processorhelper.WithShutdown(lease.shutdown),

@@ -4,7 +4,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
-	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
 // marks remembers the last spans of a series that were marked. When a sender
@@ -16,18 +15,24 @@ type marks struct {
 	next uint8
 }
 
-type mark struct {
+// delivery is what an item is known by when it comes again: the ids of a span,
+// or what stands for them. It is of no use with an empty span.
+type delivery struct {
 	trace pcommon.TraceID
 	span  pcommon.SpanID
+}
+
+type mark struct {
+	delivery
 	found []anomaly.Anomaly
 }
 
-func (m *marks) find(ev *genai.Event) (found []anomaly.Anomaly, ok bool) {
-	if ev.SpanID.IsEmpty() {
+func (m *marks) find(d delivery) (found []anomaly.Anomaly, ok bool) {
+	if d.span.IsEmpty() {
 		return nil, false
 	}
 	for i := range m.ring {
-		if m.ring[i].span == ev.SpanID && m.ring[i].trace == ev.TraceID {
+		if m.ring[i].delivery == d {
 			return m.ring[i].found, true
 		}
 	}
@@ -36,7 +41,7 @@ func (m *marks) find(ev *genai.Event) (found []anomaly.Anomaly, ok bool) {
 
 // add remembers the marks of a span. The anomalies must not share memory with
 // the telemetry.
-func (m *marks) add(ev *genai.Event, found []anomaly.Anomaly) {
-	m.ring[m.next%uint8(len(m.ring))] = mark{trace: ev.TraceID, span: ev.SpanID, found: found}
+func (m *marks) add(d delivery, found []anomaly.Anomaly) {
+	m.ring[m.next%uint8(len(m.ring))] = mark{d, found}
 	m.next++
 }

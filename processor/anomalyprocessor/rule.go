@@ -49,6 +49,8 @@ func newRules(cfg *Config) ([]rule, error) {
 	}{
 		{cfg.ErrorRate.Enabled, newErrorRateRule},
 		{cfg.Throughput.Drop || cfg.Throughput.Surge || cfg.Throughput.Silence, newThroughputRule},
+		{cfg.Evaluations.Enabled, newEvaluationRule},
+		{cfg.Security.Enabled, newSecurityRule},
 	} {
 		if !r.enabled {
 			continue

@@ -5,12 +5,11 @@ import (
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/processor"
 )
 
 // engines makes the instances of one component id share one engine. The
-// collector builds an instance for each pipeline (and later for each signal);
+// collector builds an instance for each pipeline and signal;
 // all of them get the same *Config, which therefore is the identity. A reloaded
 // configuration is a new *Config and gets a new engine.
 type engines struct {
@@ -34,15 +33,15 @@ func newEngines() *engines {
 type lease struct {
 	*shared
 	release func()
-	// next is the consumer behind the instance.
-	next   consumer.Traces
+	// next is what stands behind the instance.
+	next   outlet
 	detach func()
 
 	mu     sync.Mutex
 	active bool
 }
 
-func (e *engines) lease(set processor.Settings, cfg *Config, next consumer.Traces) (*lease, error) {
+func (e *engines) lease(set processor.Settings, cfg *Config, next outlet) (*lease, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.byConfig[cfg]

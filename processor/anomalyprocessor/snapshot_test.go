@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -344,4 +345,23 @@ func FuzzSnapshot(f *testing.F) {
 		(&snapshots{engine: eng.eng, client: &memClient{s}}).load(context.Background())
 		eng.send(newTraffic(12).calls(3)...)
 	})
+}
+
+// What is known of evaluators, and an ongoing incident of them, survives too.
+func TestEvaluatorsSurviveARestart(t *testing.T) {
+	host := testHost{storageID: newMemStorage()}
+	g := newTraffic(61)
+	var calls []call
+	for range 200 {
+		calls = append(calls, g.evaluated("correctness", math.NaN(), "pass"))
+	}
+	run(t, host, quiet, calls, nil)
+	run(t, host, quiet, nil, func(r *rig) {
+		n := 0
+		for n < 20 && len(marked(r.send(g.evaluated("correctness", math.NaN(), "fail")))) == 0 {
+			n++
+		}
+		assert.Less(t, n, 10, "found without learning anew")
+	})
+	run(t, host, quiet, []call{g.evaluated("correctness", math.NaN(), "fail"), g.evaluated("correctness", math.NaN(), "fail")}, nil)
 }

@@ -20,6 +20,7 @@ const (
 	skipFailedCall = 32 + iota
 	skipNoValues
 	skipRepeated
+	skipEvaluatorLimit
 	numSkips
 )
 
@@ -32,13 +33,15 @@ const (
 )
 
 var (
-	skipNames     = [...]string{"failed_call", "no_values", "repeated"}
+	skipNames     = [...]string{"failed_call", "no_values", "repeated", "evaluator_limit"}
 	suppressNames = [numSuppressions]string{"ongoing", "min_severity", "same_type"}
 )
 
 // counts is the tally of one batch, recorded at its end.
 type counts struct {
 	processed, normal, late, clamped, overflow int64
+	// items are judged items that are no LLM call.
+	items int64
 
 	skipped    [numSkips]int64
 	suppressed [numSuppressions]int64
@@ -109,12 +112,33 @@ func (t *telemetry) observe(e *engine) error {
 	}); err != nil {
 		return err
 	}
+	if e.conversations != nil {
+		if err := t.observeConversations(e.conversations); err != nil {
+			return err
+		}
+	}
 	capacity := metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", "capacity")))
 	idle := metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", "idle")))
 	return t.builder.RegisterSeriesEvictedTotalCallback(func(_ context.Context, o metric.Int64Observer) error {
 		s := e.table.Stats()
 		o.Observe(int64(s.Evicted), capacity)
 		o.Observe(int64(s.Expired), idle)
+		return nil
+	})
+}
+
+func (t *telemetry) observeConversations(c *conversations) error {
+	if err := t.builder.RegisterConversationsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(c.live.Load())
+		return nil
+	}); err != nil {
+		return err
+	}
+	capacity := metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", "capacity")))
+	idle := metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", "idle")))
+	return t.builder.RegisterConversationsEvictedTotalCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(c.gone[goneCapacity].Load(), capacity)
+		o.Observe(c.gone[goneIdle].Load(), idle)
 		return nil
 	})
 }

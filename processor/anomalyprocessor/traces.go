@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -24,6 +25,12 @@ type batch struct {
 	// model is that of the series of event, see aliases.
 	model    string
 	verdicts [len(metrics)]detect.Verdict
+	// signals and marks are what the event carries beside its numbers; from is
+	// where it was read.
+	signals  genai.Signal
+	marks    genai.Marks
+	from     origin
+	delivery delivery
 	// found is what the rules have found on the event.
 	found  []finding
 	counts counts
@@ -44,31 +51,47 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 			ss := scopes.At(j)
 			scope, spans := ss.Scope(), ss.Spans()
 			for k := range spans.Len() {
-				b.span(ctx, origin{rs.Resource(), scope, spans.At(k)}, &resource)
+				b.span(ctx, origin{resource: rs.Resource(), scope: scope, span: spans.At(k)}, &resource)
 			}
 		}
 	}
-	if b.counts.processed > 0 {
+	if b.counts.processed+b.counts.items > 0 {
 		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
 	}
-	b.event, b.model = genai.Event{}, "" // keeps no telemetry alive
+	b.forget()
 	e.batches.Put(b)
 	return td, nil
 }
 
-// origin is a span and what surrounds it.
+// origin is a span, or with log a log record, and what surrounds it.
 type origin struct {
 	resource pcommon.Resource
 	scope    pcommon.InstrumentationScope
 	span     ptrace.Span
+
+	log *logItem
+}
+
+// logItem is a log record and the list that it is in.
+type logItem struct {
+	record  plog.LogRecord
+	records plog.LogRecordSlice
 }
 
 func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource) {
-	isCall, problems := b.extractor.FromSpan(resource, from.scope, from.span, &b.event)
-	if !isCall {
+	signals, problems := b.extractor.Read(resource, from.scope, from.span, &b.event)
+	if signals&genai.SignalCall == 0 {
+		if signals != 0 {
+			b.other(ctx, from, resource, signals)
+		}
 		return
 	}
 	b.counts.processed++
+	b.signals, b.from, b.delivery = signals, from, delivery{b.event.TraceID, b.event.SpanID}
+	if signals&genai.SignalMarks != 0 {
+		genai.ReadMarks(from.span, &b.marks)
+		b.countProblems()
+	}
 	for p := problems; p != 0; p &= p - 1 {
 		b.counts.skipped[p.Index()]++
 	}
@@ -87,7 +110,7 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	}
 	ent := ref.Value
 	if ent.marks != nil {
-		if found, again := ent.marks.find(ev); again {
+		if found, again := ent.marks.find(b.delivery); again {
 			b.counts.skipped[skipRepeated]++
 			return found
 		}
@@ -100,6 +123,9 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	}
 	var o outcome
 	b.found = b.judgeRules(ent, late, b.found[:0])
+	if b.conversations != nil {
+		b.found = b.conversationCall(b.found)
+	}
 	if b.event.Failed {
 		// A call that failed says nothing about how long or how dear a call
 		// that works is: it would teach the baseline that 30 ms are normal.

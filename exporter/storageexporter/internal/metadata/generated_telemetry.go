@@ -60,7 +60,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.StorageExporterDroppedTotal, err = builder.meter.Int64Counter(
 		"sentinel_storage_exporter_dropped_total",
-		metric.WithDescription("Items found in traces that could not be read and are not stored. [Development]"),
+		metric.WithDescription("Items found in traces and logs that could not be read and are not stored. [Development]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)

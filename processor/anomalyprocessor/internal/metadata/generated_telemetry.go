@@ -25,25 +25,27 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                    metric.Meter
-	mu                       sync.Mutex
-	registrations            []metric.Registration
-	AnomaliesDetectedTotal   metric.Int64Counter
-	AnomaliesSuppressedTotal metric.Int64Counter
-	BaselinesRebasedTotal    metric.Int64Counter
-	DetectionDurationSeconds metric.Float64Histogram
-	EventsClampedTotal       metric.Int64Counter
-	EventsLateTotal          metric.Int64Counter
-	EventsNormalTotal        metric.Int64Counter
-	EventsProcessedTotal     metric.Int64Counter
-	EventsSkippedTotal       metric.Int64Counter
-	Series                   metric.Int64ObservableGauge
-	SeriesEvictedTotal       metric.Int64ObservableCounter
-	SeriesOverflowTotal      metric.Int64Counter
-	SnapshotDurationSeconds  metric.Float64Histogram
-	SnapshotFailuresTotal    metric.Int64Counter
-	SnapshotRestoredSeries   metric.Int64Gauge
-	SnapshotSizeBytes        metric.Int64Gauge
+	meter                     metric.Meter
+	mu                        sync.Mutex
+	registrations             []metric.Registration
+	AnomaliesDetectedTotal    metric.Int64Counter
+	AnomaliesSuppressedTotal  metric.Int64Counter
+	BaselinesRebasedTotal     metric.Int64Counter
+	Conversations             metric.Int64ObservableGauge
+	ConversationsEvictedTotal metric.Int64ObservableCounter
+	DetectionDurationSeconds  metric.Float64Histogram
+	EventsClampedTotal        metric.Int64Counter
+	EventsLateTotal           metric.Int64Counter
+	EventsNormalTotal         metric.Int64Counter
+	EventsProcessedTotal      metric.Int64Counter
+	EventsSkippedTotal        metric.Int64Counter
+	Series                    metric.Int64ObservableGauge
+	SeriesEvictedTotal        metric.Int64ObservableCounter
+	SeriesOverflowTotal       metric.Int64Counter
+	SnapshotDurationSeconds   metric.Float64Histogram
+	SnapshotFailuresTotal     metric.Int64Counter
+	SnapshotRestoredSeries    metric.Int64Gauge
+	SnapshotSizeBytes         metric.Int64Gauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -55,6 +57,36 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterConversationsCallback sets callback for observable Conversations metric.
+func (builder *TelemetryBuilder) RegisterConversationsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.Conversations, obs: o})
+		return nil
+	}, builder.Conversations)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterConversationsEvictedTotalCallback sets callback for observable ConversationsEvictedTotal metric.
+func (builder *TelemetryBuilder) RegisterConversationsEvictedTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ConversationsEvictedTotal, obs: o})
+		return nil
+	}, builder.ConversationsEvictedTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterSeriesCallback sets callback for observable Series metric.
@@ -131,6 +163,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"sentinel_baselines_rebased_total",
 		metric.WithDescription("Baselines that were replaced because a shift lasted. [Development]"),
 		metric.WithUnit("{baseline}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.Conversations, err = builder.meter.Int64ObservableGauge(
+		"sentinel_conversations",
+		metric.WithDescription("Conversations that are watched for runaway agents. [Development]"),
+		metric.WithUnit("{conversation}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ConversationsEvictedTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_conversations_evicted_total",
+		metric.WithDescription("Conversations that were forgotten. [Development]"),
+		metric.WithUnit("{conversation}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.DetectionDurationSeconds, err = builder.meter.Float64Histogram(
