@@ -22,6 +22,12 @@ type Options struct {
 	// tokens, cost, error type and failure. All else stays empty, Event.ID too,
 	// and problems with it are not reported. Texts are not read. Default: false.
 	MeasuresOnly bool
+	// FinishReason makes MeasuresOnly read the finish reason too, as far as an
+	// attribute of its own names it. Default: false.
+	FinishReason bool
+	// Embeddings fills the embeddings of prompt and response, which takes memory
+	// for each call that carries one. Not with MeasuresOnly. Default: false.
+	Embeddings bool
 }
 
 // Extractor reads events out of spans. It is immutable and safe for use by any
@@ -48,8 +54,16 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 		o.MaxTextBytes = defaultMaxTextBytes
 	}
 	captureText := o.CaptureText && !o.MeasuresOnly
-	p, err := t.program(func(c concept) bool {
-		return (captureText || conceptSpec[c].kind != kindContent) && (!o.MeasuresOnly || isMeasure(c))
+	p, err := t.program(func(c concept, s *selector) bool {
+		switch {
+		case conceptSpec[c].kind == kindContent:
+			return captureText
+		case conceptSpec[c].kind == kindVector:
+			return o.Embeddings && !o.MeasuresOnly
+		case o.MeasuresOnly && c == conceptFinishReason:
+			return o.FinishReason && s.json == ""
+		}
+		return !o.MeasuresOnly || isMeasure(c)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)

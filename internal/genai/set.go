@@ -21,6 +21,9 @@ func (st *state) setValue(r *rule, v pcommon.Value) {
 			st.setName(r, s)
 			return
 		}
+	case kindVector:
+		st.setVector(r, v)
+		return
 	}
 	st.set(r, scalarOf(v))
 }

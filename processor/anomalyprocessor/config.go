@@ -67,6 +67,9 @@ type Config struct {
 	// which a series is forgotten. Default 1h.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 
+	// Drift finds lasting changes of what goes in and comes out.
+	Drift DriftConfig `mapstructure:"drift"`
+
 	// Storage is the id of a storage extension that keeps the baselines over a
 	// restart. Default none: detection starts cold.
 	Storage *component.ID `mapstructure:"storage"`
@@ -125,6 +128,7 @@ func createDefaultConfig() component.Config {
 		MaxSeries:        defaultMaxSeries,
 		IdleTimeout:      defaultIdleTimeout,
 		SnapshotInterval: defaultSnapshotInterval,
+		Drift:            defaultDriftConfig(),
 	}
 }
 

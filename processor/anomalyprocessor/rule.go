@@ -1,6 +1,7 @@
 package anomalyprocessor
 
 import (
+	"errors"
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -40,8 +41,18 @@ type ruleState interface {
 }
 
 // newRules builds the rules that cfg asks for, in the order of evaluation.
-func newRules(_ *Config) ([]rule, error) {
-	return nil, nil
+func newRules(cfg *Config) ([]rule, error) {
+	var rules []rule
+	add := func(r rule, err error) error {
+		if err == nil && r != nil {
+			rules = append(rules, r)
+		}
+		return err
+	}
+	err := errors.Join(
+		add(newDriftRule(cfg)),
+	)
+	return rules, err
 }
 
 // maxRules bounds the rules of an engine.

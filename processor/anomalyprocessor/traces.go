@@ -19,8 +19,12 @@ type batch struct {
 
 	now time.Time
 	// at is the event time at which event is judged, unix ns.
-	at       int64
-	event    genai.Event
+	at    int64
+	event genai.Event
+	// from is where event was read.
+	from origin
+	// content is scratch memory for rules that read texts.
+	content  genai.Event
 	verdicts [len(metrics)]detect.Verdict
 	// found is what the rules have found on the event.
 	found  []finding
@@ -49,7 +53,7 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 	if b.counts.processed > 0 {
 		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
 	}
-	b.event = genai.Event{} // keeps no telemetry alive
+	b.event, b.from = genai.Event{}, origin{} // keeps no telemetry alive
 	e.batches.Put(b)
 	return td, nil
 }
@@ -77,6 +81,7 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 // the anomalies to mark.
 func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
+	b.from = from
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
 	defer ref.Release()
 	if ref.Overflow {
