@@ -31,6 +31,10 @@ type Call struct {
 	Tenant       string
 	Conversation string
 
+	// Topic is the subject of the texts, counted from 1; 0 for calls without
+	// texts.
+	Topic int
+
 	// Incident is the index of the incident that changed the call; -1 for none.
 	Incident int
 }

@@ -108,6 +108,7 @@ func TestIncidentChangesOnlyItsSeriesAndTime(t *testing.T) {
 	for _, info := range Kinds() {
 		t.Run(string(info.Kind), func(t *testing.T) {
 			o := testOptions()
+			o.Texts = info.Kind == KindTopicDrift
 			clean := allCalls(t, o, 1)
 			key := SeriesKey{"rag-search", "gpt-4o-mini"}
 			start := epoch.Add(time.Hour)
@@ -210,6 +211,29 @@ func checkEffect(t *testing.T, info KindInfo, clean, dirty []Call) {
 		n := len(tokens)
 		assert.Less(t, quantile(tokens[:n/10], .5), 1.3)
 		assert.Greater(t, quantile(tokens[n*9/10:], .5), .85*info.Factor)
+	case KindInputDrift:
+		assert.InEpsilon(t, info.Factor, quantile(ratio(func(c *Call) float64 { return float64(c.Input) }), .5), .01)
+		one("tokens", tokens)
+	case KindVerbosity:
+		assert.InEpsilon(t, info.Factor, quantile(tokens, .5), .01)
+		one("input tokens", ratio(func(c *Call) float64 { return float64(c.Input) }))
+		assert.Greater(t, quantile(latency, .5), info.Factor/2)
+	case KindRefusalSurge:
+		n := 0.
+		for i := range dirty {
+			if dirty[i].ErrorType == "" && dirty[i].FinishReason == "content_filter" {
+				n++
+			}
+		}
+		assert.InDelta(t, info.Factor, n/float64(len(dirty)), .1)
+		one("tokens", tokens)
+	case KindTopicDrift:
+		for i := range dirty {
+			assert.LessOrEqual(t, clean[i].Topic, len(topics)/2)
+			assert.Greater(t, dirty[i].Topic, len(topics)/2)
+		}
+		one("tokens", tokens)
+		one("latency", latency)
 	default:
 		t.Fatalf("no check for %s", info.Kind)
 	}

@@ -26,6 +26,10 @@ const (
 	KindThroughputDrop  Kind = "throughput_drop"
 	KindThroughputSurge Kind = "throughput_surge"
 	KindDrift           Kind = "drift"
+	KindInputDrift      Kind = "input_drift"
+	KindVerbosity       Kind = "verbosity_shift"
+	KindRefusalSurge    Kind = "refusal_surge"
+	KindTopicDrift      Kind = "topic_drift"
 )
 
 // KindInfo documents a kind and holds its defaults.
@@ -33,7 +37,7 @@ type KindInfo struct {
 	Kind   Kind
 	Effect string
 	// Factor multiplies the affected number; for error_burst it is the share
-	// of calls that fail.
+	// of calls that fail, for refusal_surge and topic_drift that of changed answers.
 	Factor float64
 	Length time.Duration
 	// Metric is the metric that changes first.
@@ -53,6 +57,10 @@ var kinds = []KindInfo{
 	{KindThroughputDrop, "request rate x factor", .15, 20 * time.Minute, "throughput", []string{"throughput_degradation"}},
 	{KindThroughputSurge, "request rate x factor", 6, 20 * time.Minute, "throughput", []string{"throughput_surge", "throughput_spike", "throughput_degradation"}},
 	{KindDrift, "output tokens grow evenly to x factor over the whole length; duration and cost follow", 3, time.Hour, "output_tokens", []string{"output_drift", "concept_drift", "token_usage_spike", "latency_spike", "cost_anomaly"}},
+	{KindInputDrift, "input tokens x factor, output tokens as before; time to first token and cost follow", 2.5, time.Hour, "input_tokens", []string{"input_drift"}},
+	{KindVerbosity, "output tokens x factor at the same input; duration and cost follow", 2, time.Hour, "output_tokens", []string{"concept_drift", "output_drift"}},
+	{KindRefusalSurge, "share of answers cut off by the content filter = factor", .3, time.Hour, "finish_reason", []string{"output_drift"}},
+	{KindTopicDrift, "prompts and answers about another subject; seen only with texts in the spans", 1, time.Hour, "prompt", []string{"embedding_drift"}},
 }
 
 // Kinds lists all kinds with their defaults.
@@ -104,8 +112,11 @@ func (in *Incident) validate() error {
 	if in.Factor < 0 || in.Factor > 1e6 {
 		errs = append(errs, fmt.Errorf("incident factor must be in 0..1e6, got %v", in.Factor))
 	}
-	if in.Kind == KindErrorBurst && in.Factor > 1 {
-		errs = append(errs, fmt.Errorf("factor of error_burst must be in 0..1, got %v", in.Factor))
+	switch in.Kind {
+	case KindErrorBurst, KindRefusalSurge, KindTopicDrift:
+		if in.Factor > 1 {
+			errs = append(errs, fmt.Errorf("factor of %s must be in 0..1, got %v", in.Kind, in.Factor))
+		}
 	}
 	return errors.Join(errs...)
 }

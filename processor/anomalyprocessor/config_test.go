@@ -54,6 +54,10 @@ func TestEveryKeyIsRead(t *testing.T) {
 		MaxLateness: 2 * time.Minute, MaxFuture: 3 * time.Minute, MaxSeries: 1000, IdleTimeout: 2 * time.Hour,
 		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
 		SnapshotInterval: 10 * time.Second,
+		Drift: DriftConfig{
+			Types: []string{"output_drift"}, Window: 64, MinDuration: time.Minute, Warmup: 4, Significance: 1e-4, MinPSI: .3, MinRatio: 2,
+			MinShift: .1, CoolDown: time.Hour, TextInterval: time.Second, MaxTextBytes: 512,
+		},
 		Detectors: map[string]DetectorConfig{
 			"z_score": {Threshold: ptr(6.)},
 			"iqr":     {Enabled: ptr(false)},
@@ -107,7 +111,13 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"metric_scale":         {"log", "linear", `"cubic"`},
 		"metric_deviation":     {"min_relative_deviation must be a finite number of 0 or more, got -0.1", "min_absolute_deviation must be a finite number of 0 or more, got +Inf"},
 		"metric_key":           {"threshold"},
-		"nothing_left":         {"at least one metric with a detector"},
+		"drift": {
+			`drift: types must be among input_drift, output_drift, concept_drift, embedding_drift, got "data_drift"`, "window must be in 32..10000, got 1",
+			"min_duration must be 0s or longer, got -1s", "warmup must be in 2..32, got 1", "significance must be above 0 and at most 0.01, got 0.5",
+			"min_psi must be above 0 and at most 10, got 0", "min_ratio must be above 1 and at most 100, got 1", "min_shift must be above 0 and at most 10, got -1",
+			"cool_down must be 0s (none) or longer, got -1s", "text_interval must be 0s (every call) or longer, got -1s", "max_text_bytes must be in 64..16384, got 1",
+		},
+		"nothing_left": {"at least one metric with a detector"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := loadConfig(t, name)

@@ -16,7 +16,7 @@ const (
 	methodMMD anomaly.Method = "mmd"
 )
 
-// contextCategory is the category whose share has changed most, contextSource
+// contextCategory is the category whose share has grown most, contextSource
 // what the vectors were made of.
 const (
 	contextCategory = "category"

@@ -11,7 +11,7 @@ import (
 // maxTextGap is the longest event time between two looks at a series whose calls
 // carry no text. It doubles from text_interval up to this, so that such series
 // cost next to nothing.
-const maxTextGap = time.Minute
+const maxTextGap = 10 * time.Minute
 
 // text reads texts and embeddings of the call. None of it is kept: only lengths,
 // categories and sums of vectors are.

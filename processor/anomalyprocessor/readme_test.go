@@ -47,6 +47,9 @@ func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
 		case "storage":
 			assert.Equal(t, "none", row(t, key)[1])
 			continue
+		case "drift":
+			assertSectionOptions(t, key, v.Field(i))
+			continue
 		}
 		want := fmt.Sprint(v.Field(i).Interface())
 		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
@@ -63,6 +66,24 @@ func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
 				row(t, c.prefix+key)
 			}
 		}
+	}
+}
+
+// assertSectionOptions checks the options of a struct of options. Lists are
+// written as YAML.
+func assertSectionOptions(t *testing.T, section string, v reflect.Value) {
+	t.Helper()
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("mapstructure")
+		if key == "" {
+			continue
+		}
+		want := fmt.Sprint(v.Field(i).Interface())
+		if v.Field(i).Kind() == reflect.Slice {
+			want = strings.ReplaceAll(want, " ", ", ")
+		}
+		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1")
+		assert.Equal(t, "`"+want+"`", row(t, section+"::"+key)[1], key)
 	}
 }
 

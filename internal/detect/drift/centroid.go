@@ -102,6 +102,9 @@ func (d *Centroid) compare(r *Result, c *Config, least float64) (statistic float
 	variance := max(minVariance, 1-normRef)
 	design, _ := d.design()
 	statistic = dist / (variance * (1/n + 1/m))
+	if d.quick(c, r, statistic) {
+		return statistic
+	}
 	r.Reference = m
 	r.Effect = dist/variance - design*(1/n+1/m)
 	r.Cosine = 1

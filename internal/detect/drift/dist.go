@@ -176,13 +176,16 @@ func (g *groups) compare(d *Dist, r *Result, c *Config, least float64) (statisti
 			k++
 		}
 	}
-	freedom := 2.
+	freedom := min(3, float64(k-1))
 	if d.ordered {
 		statistic = andersonDarling(pair[:g.k], g.ref[:g.k], n, g.m)
-		freedom = max(1, min(2, float64(k-1)))
+		freedom = min(2, freedom)
 	} else {
 		statistic = gTest(pair[:g.k], g.ref[:g.k], n, g.m, k)
-		freedom = max(1, min(3, float64(k-1)))
+	}
+	freedom = max(1, freedom)
+	if d.quick(c, r, statistic) {
+		return statistic
 	}
 	design, _ := d.design()
 	chance := func(n float64) float64 { return design * float64(max(k-1, 1)) * (1/n + 1/g.m) }
@@ -271,7 +274,7 @@ func (d *Dist) ks(n, m float64) float64 {
 }
 
 // describe tells what has changed: the medians of numbers, the category whose
-// share has changed most.
+// share has grown most.
 func (d *Dist) describe(r *Result) {
 	bins := len(d.ref)
 	pair := func(i int) float64 { return float64(d.counts[i]) + float64(d.counts[bins+i]) }
@@ -280,11 +283,11 @@ func (d *Dist) describe(r *Result) {
 		r.After = float64(median(bins, pair))
 		return
 	}
-	most := -1.
+	most := -2.
 	for i := range bins {
 		before, after := float64(d.ref[i])/r.Reference, pair(i)/r.Samples
-		if diff := math.Abs(after - before); diff > most {
-			most, r.Category, r.Before, r.After = diff, i, before, after
+		if grown := after - before; grown > most {
+			most, r.Category, r.Before, r.After = grown, i, before, after
 		}
 	}
 }

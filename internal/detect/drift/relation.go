@@ -153,6 +153,12 @@ func (r *Relation) compare(pair *moments, res *Result, c *Config, least float64)
 		variance += l.noise * l.noise * away * away / (l.spread * l.spread * r.ref.n)
 	}
 	statistic = cut * cut / variance
+	if math.Abs(away) > reach*max(l.spread, minNoise) {
+		return math.NaN()
+	}
+	if r.quick(c, res, statistic) {
+		return statistic
+	}
 	res.Reference = r.ref.n
 	res.Effect = math.Abs(raw)
 	sign := 1.
@@ -162,10 +168,6 @@ func (r *Relation) compare(pair *moments, res *Result, c *Config, least float64)
 	_, prev := l.residual(&r.prev)
 	_, cur := l.residual(&r.cur)
 	r.judge(c, res, statistic, 1, least, sign*prev, sign*cur)
-	if math.Abs(away) > reach*max(l.spread, minNoise) {
-		res.Judged, res.Drift = false, false
-		statistic = math.NaN()
-	}
 	res.Effect = math.Exp(raw)
 	res.Before, res.After = math.Exp(pair.raw/pair.n-raw), math.Exp(pair.raw/pair.n)
 	return statistic

@@ -85,7 +85,8 @@ type Result struct {
 	// Drift says that the distribution has changed, and that the pair of
 	// windows has become the reference.
 	Drift bool
-	// P is the p-value, Statistic T over the design effect.
+	// P is the p-value, Statistic T over the design effect. P is 1, and all that
+	// follows is 0, where T says that there is no drift.
 	P, Statistic, DesignEffect float64
 	// Effect is the size of the change without the part due to chance, in the
 	// measure of the detector.
@@ -93,7 +94,7 @@ type Result struct {
 	// PSI, KS and JS are measures of the change of a [Dist].
 	PSI, KS, JS float64
 	// Before and After are told of a drift only: the bins of the medians of
-	// numbers; the shares of Category, which has changed most; the numbers
+	// numbers; the shares of Category, which has grown most; the numbers
 	// expected and seen of a relation; unit lengths of mean vectors.
 	Before, After float64
 	Category      int
@@ -149,6 +150,16 @@ func (t *timeline) design() (effect, pairs float64) {
 	return max(1, float64(t.effect)), float64(t.pairs)
 }
 
+// quick settles the usual case, in which the statistic is far from significant,
+// without the logarithms: the tail of chi-square with up to 3 degrees of
+// freedom, by them, is above exp(-1.5 x), and that of F is above it.
+func (t *timeline) quick(c *Config, r *Result, statistic float64) bool {
+	design, _ := t.design()
+	r.Judged = int(t.windows) >= c.Warmup
+	r.P, r.DesignEffect, r.Statistic = 1, design, statistic/design
+	return !r.Judged || r.Statistic < -math.Log(c.Significance)/1.5
+}
+
 // judge fills in what follows from the statistic, with its first degrees of
 // freedom, and from the effects of the pair and of its windows.
 func (t *timeline) judge(c *Config, r *Result, statistic, freedom, least, prev, cur float64) {
@@ -158,7 +169,6 @@ func (t *timeline) judge(c *Config, r *Result, statistic, freedom, least, prev, 
 	freedom = 1 + (freedom-1)/design
 	r.P = detect.FTail(r.Statistic, freedom, freedom*pairs)
 	r.Samples, r.Onset = float64(t.prevN)+float64(t.curN), t.prevStart
-	r.Judged = int(t.windows) >= c.Warmup
 	r.Drift = r.Judged && r.P <= c.Significance && r.Effect >= least && min(prev, cur) >= partly*least
 }
 
