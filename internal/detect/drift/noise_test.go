@@ -70,17 +70,95 @@ func numbers(c Config, sigma float64) func(rng *rand.Rand) func(int64, float64) 
 	}
 }
 
+// categories are five with unequal shares, picked by the value.
+func categories(c Config) func(rng *rand.Rand) func(int64, float64) (Result, bool) {
+	return func(*rand.Rand) func(int64, float64) (Result, bool) {
+		d := NewCategories(8)
+		return func(at int64, z float64) (Result, bool) {
+			category := 0
+			for _, border := range []float64{0, 1, 2, 2.5} {
+				if z > border {
+					category++
+				}
+			}
+			if !d.Add(&c, at, category) {
+				return Result{}, false
+			}
+			return d.Close(&c, .1), true
+		}
+	}
+}
+
+// vectors are unit vectors around one of four topics, which one is up to the value.
+func vectors(c Config) func(rng *rand.Rand) func(int64, float64) (Result, bool) {
+	return func(rng *rand.Rand) func(int64, float64) (Result, bool) {
+		var d Centroid
+		return func(at int64, z float64) (Result, bool) {
+			var v Vector
+			for i := range v {
+				v[i] = float32(rng.NormFloat64() / 8)
+			}
+			v[int(math.Abs(math.Round(2*z)))%8] += .8
+			v.Normalise()
+			if !d.Add(&c, at, &v) {
+				return Result{}, false
+			}
+			return d.Close(&c, .05), true
+		}
+	}
+}
+
+// False alarms: 20 days of a call each two seconds for each pair, without one.
+// The seeds are fixed.
 func TestNoiseIsNoDrift(t *testing.T) {
 	c := DefaultConfig()
-	for name, p := range map[string]process{
-		"independent": independent, "AR(1) .9": autoregressive(.9), "AR(1) .99": autoregressive(.99), "daily .5": daily(.5), "daily 1": daily(1),
+	for _, p := range []struct {
+		name  string
+		noise process
+	}{
+		{"independent", independent}, {"AR(1) .9", autoregressive(.9)}, {"AR(1) .99", autoregressive(.99)},
+		{"daily .5 sd", daily(.5)}, {"daily 1 sd", daily(1)},
 	} {
-		for _, sigma := range []float64{.2, 1} {
-			judged, drifts := run(p, 20, 86400, numbers(c, sigma))
-			t.Logf("numbers, %s, sigma %v: %d drifts in %d judgements, 20 days", name, sigma, drifts, judged)
-			assert.Positive(t, judged)
-			judged, drifts = run(p, 20, 86400, relation(c, sigma, nil))
-			t.Logf("relation, %s, sigma %v: %d drifts in %d judgements, 20 days", name, sigma, drifts, judged)
+		for _, d := range []struct {
+			name string
+			feed func(rng *rand.Rand) func(int64, float64) (Result, bool)
+		}{
+			{"narrow numbers", numbers(c, .2)}, {"wide numbers", numbers(c, 1)}, {"narrow relation", relation(c, .2, nil)}, {"wide relation", relation(c, 1, nil)},
+			{"categories", categories(c)}, {"vectors", vectors(c)},
+		} {
+			judged, drifts := run(p.noise, 10, 86400, d.feed)
+			t.Logf("%s, %s: %d drifts in %d judgements, 20 days", d.name, p.name, drifts, judged)
+			assert.Greater(t, judged, 5000)
+			assert.Zero(t, drifts, "%s, %s", d.name, p.name)
+		}
+	}
+}
+
+// Where nothing changes, the p-value is as rare as it says, and errs to the
+// careful side. The statistic is looked at before the smallest effect.
+func TestPValuesAreHonest(t *testing.T) {
+	c := DefaultConfig()
+	c.MinDuration, c.Significance = 0, .01
+	for name, d := range map[string]func(rng *rand.Rand) func(int64, float64) (Result, bool){
+		"numbers": numbers(c, 1), "categories": categories(c), "relation": relation(c, 1, nil), "vectors": vectors(c),
+	} {
+		judged, low := 0, 0
+		for seed := range uint64(40) {
+			rng := newRand(seed)
+			add := d(rng)
+			for k := range 20_000 {
+				if r, closed := add(int64(k), rng.NormFloat64()); closed && r.Judged {
+					judged++
+					if r.P <= .01 {
+						low++
+					}
+				}
+			}
+		}
+		t.Logf("%s: p <= 0.01 in %.4f of %d", name, float64(low)/float64(judged), judged)
+		assert.Less(t, float64(low)/float64(judged), .015, name)
+		if name != "vectors" { // of many directions: 3 degrees of freedom are far on the careful side
+			assert.Positive(t, low, name)
 		}
 	}
 }
