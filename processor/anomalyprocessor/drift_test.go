@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -369,6 +370,21 @@ func BenchmarkDriftCall(b *testing.B) {
 		batch.event, batch.at = calls[i%len(calls)], batch.at+int64(time.Second)/10
 		found = r.call(batch, st, false, found[:0])
 		i++
+	}
+}
+
+// BenchmarkDriftText reads the texts of a call of 2 KB each time.
+func BenchmarkDriftText(b *testing.B) {
+	r, batch, calls := driftCalls(b)
+	text := strings.Repeat(sentence(codeWords, 3)+" ", 14)
+	batch.from.span.Attributes().PutStr(genai.AttrInputMessages, message("user", text))
+	batch.from.span.Attributes().PutStr(genai.AttrOutputMessages, message("assistant", text))
+	batch.event = calls[0]
+	st := r.newState().(*driftState)
+	b.ReportAllocs()
+	for b.Loop() {
+		batch.at += int64(2 * time.Second)
+		r.text(batch, st, nil)
 	}
 }
 
