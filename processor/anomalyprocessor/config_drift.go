@@ -17,8 +17,8 @@ const (
 	defaultDriftMinRatio     = 1.3
 	defaultDriftMinShift     = .05
 	defaultDriftCoolDown     = 30 * time.Minute
-	defaultDriftTextInterval = 2 * time.Second
-	defaultDriftMaxTextBytes = 1024
+	defaultDriftTextInterval = 5 * time.Second
+	defaultDriftMaxTextBytes = 512
 
 	maxDriftTextBytes = 16 << 10
 )
@@ -62,10 +62,10 @@ type DriftConfig struct {
 	// carries them. They are neither kept nor shown. Default true.
 	Text bool `mapstructure:"text"`
 	// TextInterval is the shortest event time between two calls of a series
-	// whose texts are read. Default 2s.
+	// whose texts are read. Default 5s.
 	TextInterval time.Duration `mapstructure:"text_interval"`
 	// MaxTextBytes is the most of a text that is looked at: the end of a prompt,
-	// the beginning of an answer; 64..16384. Unit: bytes. Default 1024.
+	// the beginning of an answer; 64..16384. Unit: bytes. Default 512.
 	MaxTextBytes int `mapstructure:"max_text_bytes"`
 
 	// prevent unkeyed literal initialization

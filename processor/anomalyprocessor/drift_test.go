@@ -308,19 +308,31 @@ func restoredDrift(r *rig) (st ruleState) {
 }
 
 // filledState is a state with everything in it.
-func filledState(tb testing.TB) (*driftRule, *driftState) {
+func filledState(tb testing.TB, calls int) (*driftRule, *driftState) {
 	tb.Helper()
-	r := newRig(tb, nil)
+	made, err := newDriftRule(createDefaultConfig().(*Config))
+	require.NoError(tb, err)
+	extractor, err := genai.NewExtractor(genai.Options{})
+	require.NoError(tb, err)
+	r := made.(*driftRule)
+	st := newDriftState()
 	g := newDriftTraffic(40)
-	g.change = withTexts(refundWords)
-	r.send(g.calls(3000)...)
-	st, ok := restoredDrift(r).(*driftState)
-	require.True(tb, ok)
-	return r.eng.rules[0].(*driftRule), st
+	g.change = func(n uint64, s ptrace.Span) {
+		withTexts(refundWords)(n, s)
+		finishReason("stop")(s)
+	}
+	b := &batch{}
+	scope := pcommon.NewInstrumentationScope()
+	for s := range spans(traces(g.calls(calls)...)) {
+		extractor.FromSpan(nil, scope, s, &b.event)
+		b.at, b.from = int64(b.event.End), origin{pcommon.NewResource(), scope, s}
+		r.call(b, st, false, nil)
+	}
+	return r, st
 }
 
 func TestStateIsSmall(t *testing.T) {
-	_, st := filledState(t)
+	_, st := filledState(t, 3000)
 	dist := func(d *drift.Dist) uintptr { return uintptr(d.Bins() * (2*2 + 4)) }
 	size := unsafe.Sizeof(*st) + numRelations*unsafe.Sizeof(drift.Relation{}) + dist(&st.input) + dist(&st.output) + dist(&st.finish)
 	text := unsafe.Sizeof(*st.text) + dist(&st.text.promptLanguage) + dist(&st.text.responseLanguage) + dist(&st.text.refusal)
@@ -330,7 +342,7 @@ func TestStateIsSmall(t *testing.T) {
 }
 
 func TestStateIsReadAsItWasWritten(t *testing.T) {
-	r, st := filledState(t)
+	r, st := filledState(t, 3000)
 	b := st.appendState(nil)
 	got, err := r.readState(b)
 	require.NoError(t, err)
@@ -347,7 +359,7 @@ func TestStateIsReadAsItWasWritten(t *testing.T) {
 }
 
 func FuzzDriftState(f *testing.F) {
-	r, st := filledState(f)
+	r, st := filledState(f, 400)
 	f.Add(st.appendState(nil))
 	f.Add(newDriftState().appendState(nil))
 	f.Fuzz(func(t *testing.T, src []byte) {
@@ -366,11 +378,13 @@ func BenchmarkDriftCall(b *testing.B) {
 	var found []finding
 	i := 0
 	b.ReportAllocs()
+	cpu := cpuNanos()
 	for b.Loop() {
 		batch.event, batch.at = calls[i%len(calls)], batch.at+int64(time.Second)/10
 		found = r.call(batch, st, false, found[:0])
 		i++
 	}
+	b.ReportMetric((cpuNanos()-cpu)/float64(b.N), "cpu-ns/op")
 }
 
 // BenchmarkDriftText reads the texts of a call of 2 KB each time.
@@ -382,10 +396,12 @@ func BenchmarkDriftText(b *testing.B) {
 	batch.event = calls[0]
 	st := r.newState().(*driftState)
 	b.ReportAllocs()
+	cpu := cpuNanos()
 	for b.Loop() {
-		batch.at += int64(2 * time.Second)
+		batch.at += int64(5 * time.Second)
 		r.text(batch, st, nil)
 	}
+	b.ReportMetric((cpuNanos()-cpu)/float64(b.N), "cpu-ns/op")
 }
 
 // driftCalls are the events of calls, and a batch to show them in.

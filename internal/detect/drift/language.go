@@ -68,10 +68,10 @@ var stopWords = func() map[string]Language {
 // maxWord is the longest word, in bytes, that can be a stop word.
 const maxWord = 12
 
-// DetectLanguage tells the language of a text. It looks at the first 512 bytes.
+// DetectLanguage tells the language of a text. It looks at the first 256 bytes.
 func DetectLanguage(text string) Language {
-	if len(text) > 512 {
-		text = text[:512]
+	if len(text) > 256 {
+		text = text[:256]
 	}
 	var scripts, words [Languages]int
 	var buf [maxWord + utf8.UTFMax]byte

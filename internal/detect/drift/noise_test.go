@@ -134,6 +134,28 @@ func TestNoiseIsNoDrift(t *testing.T) {
 	}
 }
 
+// Series that wander for hours on end are the hardest noise: for a while they do
+// have another mean. Time constants are 17 minutes, 33 minutes and 1.9 hours;
+// share is that of the variance which wanders. 1800 days in all.
+func TestSlowWanderingSeldomIsADrift(t *testing.T) {
+	c := DefaultConfig()
+	total := 0
+	for _, rho := range []float64{.998, .999, .9997} {
+		for _, share := range []float64{.1, .3, .6, 1} {
+			wander := func(rng *rand.Rand, i int) func() float64 {
+				slow := autoregressive(rho)(rng, i)
+				return func() float64 { return math.Sqrt(share)*slow() + math.Sqrt(1-share)*rng.NormFloat64() }
+			}
+			for _, feed := range []func(rng *rand.Rand) func(int64, float64) (Result, bool){numbers(c, .5), relation(c, .5, nil), categories(c)} {
+				_, drifts := run(wander, 10, 5*43200, feed)
+				total += drifts
+			}
+		}
+	}
+	t.Logf("%d drifts in 1800 days", total)
+	assert.LessOrEqual(t, total, 25, "about one in ten weeks and series")
+}
+
 // Where nothing changes, the p-value is as rare as it says, and errs to the
 // careful side. The statistic is looked at before the smallest effect.
 func TestPValuesAreHonest(t *testing.T) {

@@ -1,7 +1,6 @@
 package drift
 
 import (
-	"math"
 	"unicode"
 	"unicode/utf8"
 )
@@ -94,13 +93,4 @@ func (v *Vector) gram(a, b, c rune) {
 
 func ideographic(c rune) bool {
 	return c >= 0x3040 && c <= 0x30ff || c >= 0x3400 && c <= 0x9fff || c >= 0x20000 && c <= 0x3ffff || c >= 0xe00 && c <= 0xeff
-}
-
-// Cosine of two unit vectors.
-func Cosine(a, b *Vector) float64 {
-	var dot float64
-	for i := range a {
-		dot += float64(a[i]) * float64(b[i])
-	}
-	return math.Max(-1, math.Min(1, dot))
 }
