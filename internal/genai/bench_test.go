@@ -37,10 +37,6 @@ func BenchmarkCallSpanMeasuresOnly(b *testing.B) {
 	benchmark(b, Options{MeasuresOnly: true}, fullSpan())
 }
 
-func BenchmarkCallSpanMeasuresAndFinishReason(b *testing.B) {
-	benchmark(b, Options{MeasuresOnly: true, FinishReason: true}, fullSpan())
-}
-
 func BenchmarkOtherSpan(b *testing.B) { benchmark(b, Options{}, otherSpan()) }
 
 func BenchmarkCallSpanWithText(b *testing.B) {

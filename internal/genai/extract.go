@@ -19,12 +19,10 @@ type Options struct {
 	MaxTextBytes int
 	// MeasuresOnly reads what a call is judged by, which takes half the time:
 	// the ids of the span, service, models, times, input, output and total
-	// tokens, cost, error type and failure. All else stays empty, Event.ID too,
+	// tokens, cost, error type, failure, and the finish reason as far as an
+	// attribute of its own names it. All else stays empty, Event.ID too,
 	// and problems with it are not reported. Texts are not read. Default: false.
 	MeasuresOnly bool
-	// FinishReason makes MeasuresOnly read the finish reason too, as far as an
-	// attribute of its own names it. Default: false.
-	FinishReason bool
 	// Embeddings fills the embeddings of prompt and response, which takes memory
 	// for each call that carries one. Not with MeasuresOnly. Default: false.
 	Embeddings bool
@@ -60,10 +58,12 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 			return captureText
 		case conceptSpec[c].kind == kindVector:
 			return o.Embeddings && !o.MeasuresOnly
-		case o.MeasuresOnly && c == conceptFinishReason:
-			return o.FinishReason && s.json == ""
+		case o.MeasuresOnly:
+			// JSON costs more than all the rest: messages are not parsed for
+			// the finish reason in them.
+			return isMeasure(c) && (c != conceptFinishReason || s.json == "")
 		}
-		return !o.MeasuresOnly || isMeasure(c)
+		return true
 	})
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)

@@ -362,7 +362,7 @@ func measured(ev Event) Event {
 	return Event{
 		TraceID: ev.TraceID, SpanID: ev.SpanID, ParentSpanID: ev.ParentSpanID, Start: ev.Start, End: ev.End,
 		Service: ev.Service, RequestModel: ev.RequestModel, ResponseModel: ev.ResponseModel,
-		Failed: ev.Failed, ErrorType: ev.ErrorType, Present: ev.Present & fields,
+		FinishReason: ev.FinishReason, Failed: ev.Failed, ErrorType: ev.ErrorType, Present: ev.Present & fields,
 		InputTokens: ev.InputTokens, OutputTokens: ev.OutputTokens, TotalTokens: ev.TotalTokens,
 		CostUSD: ev.CostUSD, TTFTMillis: ev.TTFTMillis, LatencyMillis: ev.LatencyMillis,
 	}

@@ -43,7 +43,8 @@ const (
 func isMeasure(c concept) bool {
 	switch c {
 	case conceptService, conceptRequestModel, conceptResponseModel, conceptErrorType,
-		conceptInputTokens, conceptOutputTokens, conceptTotalTokens, conceptCost, conceptTTFT, conceptDuration:
+		conceptInputTokens, conceptOutputTokens, conceptTotalTokens, conceptCost, conceptTTFT, conceptDuration,
+		conceptFinishReason:
 		return true
 	}
 	return false

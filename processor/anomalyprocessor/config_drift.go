@@ -39,9 +39,12 @@ type DriftConfig struct {
 	Window int `mapstructure:"window"`
 	// MinDuration is the shortest event time of a window. Default 5m.
 	MinDuration time.Duration `mapstructure:"min_duration"`
-	// Warmup is the number of windows before anything is judged, 2..32. Unit:
+	// Warmup is the number of windows before anything is judged, 2..memory. Unit:
 	// windows. Default 8.
 	Warmup int `mapstructure:"warmup"`
+	// Memory is the number of windows after which the reference has forgotten
+	// 63 % of a window, 8..1000. Unit: windows. Default 32.
+	Memory int `mapstructure:"memory"`
 	// Significance is the largest p-value that is a drift, above 0 and at most
 	// 0.01. Default 1e-06.
 	Significance float64 `mapstructure:"significance"`
@@ -78,6 +81,7 @@ func defaultDriftConfig() DriftConfig {
 		Window:       drift.DefaultMinSamples,
 		MinDuration:  drift.DefaultMinDuration,
 		Warmup:       drift.DefaultWarmup,
+		Memory:       drift.DefaultMemory,
 		Significance: drift.DefaultSignificance,
 		MinPSI:       defaultDriftMinPSI,
 		MinRatio:     defaultDriftMinRatio,
@@ -107,8 +111,11 @@ func (c *DriftConfig) Validate() error {
 	if c.MinDuration < 0 {
 		fail("min_duration must be 0s or longer, got %v", c.MinDuration)
 	}
-	if c.Warmup < 2 || c.Warmup > drift.DefaultMemory {
-		fail("warmup must be in 2..%d, got %d", drift.DefaultMemory, c.Warmup)
+	if c.Memory < 8 || c.Memory > 1000 {
+		fail("memory must be in 8..1000, got %d", c.Memory)
+	}
+	if c.Warmup < 2 || c.Warmup > c.Memory {
+		fail("warmup must be in 2..memory (%d), got %d", c.Memory, c.Warmup)
 	}
 	if !(c.Significance > 0 && c.Significance <= .01) {
 		fail("significance must be above 0 and at most 0.01, got %v", c.Significance)

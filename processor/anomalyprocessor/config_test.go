@@ -55,7 +55,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
 		SnapshotInterval: 10 * time.Second,
 		Drift: DriftConfig{
-			Types: []string{"output_drift"}, Window: 64, MinDuration: time.Minute, Warmup: 4, Significance: 1e-4, MinPSI: .3, MinRatio: 2,
+			Types: []string{"output_drift"}, Window: 64, MinDuration: time.Minute, Warmup: 4, Memory: 16, Significance: 1e-4, MinPSI: .3, MinRatio: 2,
 			MinShift: .1, CoolDown: time.Hour, TextInterval: time.Second, MaxTextBytes: 512,
 		},
 		Detectors: map[string]DetectorConfig{
@@ -113,7 +113,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"metric_key":           {"threshold"},
 		"drift": {
 			`drift: types must be among input_drift, output_drift, concept_drift, embedding_drift, got "data_drift"`, "window must be in 32..10000, got 1",
-			"min_duration must be 0s or longer, got -1s", "warmup must be in 2..32, got 1", "significance must be above 0 and at most 0.01, got 0.5",
+			"min_duration must be 0s or longer, got -1s", "warmup must be in 2..memory (2000), got 1", "memory must be in 8..1000, got 2000", "significance must be above 0 and at most 0.01, got 0.5",
 			"min_psi must be above 0 and at most 10, got 0", "min_ratio must be above 1 and at most 100, got 1", "min_shift must be above 0 and at most 10, got -1",
 			"cool_down must be 0s (none) or longer, got -1s", "text_interval must be 0s (every call) or longer, got -1s", "max_text_bytes must be in 64..16384, got 1",
 		},

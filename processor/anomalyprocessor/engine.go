@@ -106,7 +106,7 @@ func (ent *entry) advance(at int64, lateness int64) (late bool) {
 }
 
 func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
-	extractor, err := genai.NewExtractor(genai.Options{MeasuresOnly: true, FinishReason: cfg.Drift.has(anomaly.TypeOutputDrift)})
+	extractor, err := genai.NewExtractor(genai.Options{MeasuresOnly: true})
 	if err != nil {
 		return nil, fmt.Errorf("build the extractor of measures: %w", err)
 	}

@@ -37,25 +37,7 @@ func row(t *testing.T, key string) []string {
 }
 
 func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
-	cfg := createDefaultConfig().(*Config)
-	v := reflect.ValueOf(*cfg)
-	for i := range v.NumField() {
-		key := v.Type().Field(i).Tag.Get("mapstructure")
-		switch key {
-		case "", "detectors", "metrics":
-			continue
-		case "storage":
-			assert.Equal(t, "none", row(t, key)[1])
-			continue
-		case "drift":
-			assertSectionOptions(t, key, v.Field(i))
-			continue
-		}
-		want := fmt.Sprint(v.Field(i).Interface())
-		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
-		want = regexp.MustCompile(`(\D)0m$`).ReplaceAllString(want, "$1")
-		assert.Equal(t, "`"+want+"`", row(t, key)[1], key)
-	}
+	readmeNames(t, "", reflect.ValueOf(*createDefaultConfig().(*Config)))
 	for _, c := range []struct {
 		prefix string
 		of     any
@@ -69,21 +51,29 @@ func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
 	}
 }
 
-// assertSectionOptions checks the options of a struct of options. Lists are
-// written as YAML.
-func assertSectionOptions(t *testing.T, section string, v reflect.Value) {
+// readmeNames checks the options of one level of the configuration.
+func readmeNames(t *testing.T, prefix string, v reflect.Value) {
 	t.Helper()
 	for i := range v.NumField() {
 		key := v.Type().Field(i).Tag.Get("mapstructure")
-		if key == "" {
+		switch key {
+		case "", "detectors", "metrics":
+			continue
+		case "storage":
+			assert.Equal(t, "none", row(t, key)[1])
+			continue
+		}
+		if v.Field(i).Kind() == reflect.Struct {
+			readmeNames(t, prefix+key+"::", v.Field(i))
 			continue
 		}
 		want := fmt.Sprint(v.Field(i).Interface())
 		if v.Field(i).Kind() == reflect.Slice {
 			want = strings.ReplaceAll(want, " ", ", ")
 		}
-		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1")
-		assert.Equal(t, "`"+want+"`", row(t, section+"::"+key)[1], key)
+		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
+		want = regexp.MustCompile(`(\D)0m$`).ReplaceAllString(want, "$1")
+		assert.Equal(t, "`"+want+"`", row(t, prefix+key)[1], prefix+key)
 	}
 }
 

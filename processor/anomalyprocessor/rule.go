@@ -1,7 +1,6 @@
 package anomalyprocessor
 
 import (
-	"errors"
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -43,16 +42,22 @@ type ruleState interface {
 // newRules builds the rules that cfg asks for, in the order of evaluation.
 func newRules(cfg *Config) ([]rule, error) {
 	var rules []rule
-	add := func(r rule, err error) error {
-		if err == nil && r != nil {
-			rules = append(rules, r)
+	for _, r := range []struct {
+		enabled bool
+		build   func(*Config) (rule, error)
+	}{
+		{len(cfg.Drift.Types) > 0, newDriftRule},
+	} {
+		if !r.enabled {
+			continue
 		}
-		return err
+		built, err := r.build(cfg)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, built)
 	}
-	err := errors.Join(
-		add(newDriftRule(cfg)),
-	)
-	return rules, err
+	return rules, nil
 }
 
 // maxRules bounds the rules of an engine.

@@ -34,9 +34,6 @@ const sizeOffset = 10
 
 func newDriftRule(cfg *Config) (rule, error) {
 	c := &cfg.Drift
-	if len(c.Types) == 0 {
-		return nil, nil
-	}
 	r := &driftRule{
 		cfg:   *c,
 		input: c.has(anomaly.TypeInputDrift), output: c.has(anomaly.TypeOutputDrift),
@@ -46,7 +43,7 @@ func newDriftRule(cfg *Config) (rule, error) {
 	r.cfg.Types = slices.Sorted(slices.Values(c.Types))
 	r.windows = drift.DefaultConfig()
 	r.windows.MinSamples, r.windows.MinDuration = c.Window, c.MinDuration
-	r.windows.Warmup, r.windows.Significance = c.Warmup, c.Significance
+	r.windows.Warmup, r.windows.Memory, r.windows.Significance = c.Warmup, c.Memory, c.Significance
 	r.texts = r.windows
 	r.texts.MinSamples /= 2
 	if err := r.texts.Validate(); err != nil {
