@@ -64,7 +64,7 @@ func (r *driftRule) name() string { return "drift" }
 
 func (r *driftRule) fingerprint() uint64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %v %v %v %v %v %v %v %v", driftStateVersion, r.windows, r.cfg.Types, r.cfg.MinPSI, r.cfg.MinRatio, r.cfg.MinShift,
+	_, _ = fmt.Fprintf(h, "%d %v %v %v %v %v %v %v %v", driftStateVersion, r.windows, r.cfg.Types, r.cfg.MinPSI, r.cfg.MinRatio, r.cfg.MinShift,
 		r.cfg.Text, r.cfg.TextInterval, r.cfg.MaxTextBytes)
 	return h.Sum64()
 }

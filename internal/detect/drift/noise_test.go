@@ -37,10 +37,14 @@ func daily(amplitude float64) process {
 	}
 }
 
+// feeder makes a detector of a new series that is fed with noise, and tells of
+// each window that closes.
+type feeder func(rng *rand.Rand) func(at int64, z float64) (r Result, closed bool)
+
 const step = 2 * int64(time.Second)
 
 // run counts judgements and drifts over series of n values.
-func run(p process, series, n int, feed func(rng *rand.Rand) func(at int64, z float64) (Result, bool)) (judged, drifts int) {
+func run(p process, series, n int, feed feeder) (judged, drifts int) {
 	for i := range series {
 		rng := rand.New(rand.NewPCG(uint64(i), 99))
 		next, add := p(rng, i), feed(rng)
@@ -58,7 +62,7 @@ func run(p process, series, n int, feed func(rng *rand.Rand) func(at int64, z fl
 	return judged, drifts
 }
 
-func numbers(c Config, sigma float64) func(rng *rand.Rand) func(int64, float64) (Result, bool) {
+func numbers(c Config, sigma float64) feeder {
 	return func(*rand.Rand) func(int64, float64) (Result, bool) {
 		d := NewNumbers(NumberBins)
 		return func(at int64, z float64) (Result, bool) {
@@ -71,7 +75,7 @@ func numbers(c Config, sigma float64) func(rng *rand.Rand) func(int64, float64) 
 }
 
 // categories are five with unequal shares, picked by the value.
-func categories(c Config) func(rng *rand.Rand) func(int64, float64) (Result, bool) {
+func categories(c Config) feeder {
 	return func(*rand.Rand) func(int64, float64) (Result, bool) {
 		d := NewCategories(8)
 		return func(at int64, z float64) (Result, bool) {
@@ -90,7 +94,7 @@ func categories(c Config) func(rng *rand.Rand) func(int64, float64) (Result, boo
 }
 
 // vectors are unit vectors around one of four topics, which one is up to the value.
-func vectors(c Config) func(rng *rand.Rand) func(int64, float64) (Result, bool) {
+func vectors(c Config) feeder {
 	return func(rng *rand.Rand) func(int64, float64) (Result, bool) {
 		var d Centroid
 		return func(at int64, z float64) (Result, bool) {
@@ -121,7 +125,7 @@ func TestNoiseIsNoDrift(t *testing.T) {
 	} {
 		for _, d := range []struct {
 			name string
-			feed func(rng *rand.Rand) func(int64, float64) (Result, bool)
+			feed feeder
 		}{
 			{"narrow numbers", numbers(c, .2)}, {"wide numbers", numbers(c, 1)}, {"narrow relation", relation(c, .2, nil)}, {"wide relation", relation(c, 1, nil)},
 			{"categories", categories(c)}, {"vectors", vectors(c)},
@@ -146,7 +150,7 @@ func TestSlowWanderingSeldomIsADrift(t *testing.T) {
 				slow := autoregressive(rho)(rng, i)
 				return func() float64 { return math.Sqrt(share)*slow() + math.Sqrt(1-share)*rng.NormFloat64() }
 			}
-			for _, feed := range []func(rng *rand.Rand) func(int64, float64) (Result, bool){numbers(c, .5), relation(c, .5, nil), categories(c)} {
+			for _, feed := range []feeder{numbers(c, .5), relation(c, .5, nil), categories(c)} {
 				_, drifts := run(wander, 10, 5*43200, feed)
 				total += drifts
 			}
@@ -161,7 +165,7 @@ func TestSlowWanderingSeldomIsADrift(t *testing.T) {
 func TestPValuesAreHonest(t *testing.T) {
 	c := DefaultConfig()
 	c.MinDuration, c.Significance = 0, .01
-	for name, d := range map[string]func(rng *rand.Rand) func(int64, float64) (Result, bool){
+	for name, d := range map[string]feeder{
 		"numbers": numbers(c, 1), "categories": categories(c), "relation": relation(c, 1, nil), "vectors": vectors(c),
 	} {
 		judged, low := 0, 0

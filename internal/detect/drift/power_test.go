@@ -8,12 +8,18 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// runs is the number of runs for each row, changed that of calls after the change.
+const (
+	runs    = 50
+	changed = 2000
+)
+
 // delay is the number of calls from the change, which comes after before calls,
-// to the drift that is found, -1 if none is within limit calls.
-func delay(seed uint64, p process, before, limit int, shape func(k int, z float64) float64, feed func(rng *rand.Rand) func(at int64, z float64) (Result, bool)) int {
+// to the drift that is found, -1 if there is none.
+func delay(seed uint64, before int, shape func(k int, z float64) float64, feed feeder) int {
 	rng := rand.New(rand.NewPCG(seed, 5))
-	next, add := p(rng, int(seed)), feed(rng)
-	for k := range before + limit {
+	next, add := rng.NormFloat64, feed(rng)
+	for k := range before + changed {
 		z := next()
 		if k >= before {
 			z = shape(k-before, z)
@@ -27,10 +33,10 @@ func delay(seed uint64, p process, before, limit int, shape func(k int, z float6
 
 // found is how often of runs a change was found, and the mean delay in calls of
 // those.
-func found(runs int, p process, before int, shape func(k int, z float64) float64, feed func(rng *rand.Rand) func(at int64, z float64) (Result, bool)) (share float64, calls int) {
+func found(before int, shape func(k int, z float64) float64, feed feeder) (share float64, calls int) {
 	var all []int
 	for i := range runs {
-		if d := delay(uint64(i), p, before, 2000, shape, feed); d >= 0 {
+		if d := delay(uint64(i), before, shape, feed); d >= 0 {
 			all = append(all, d)
 		}
 	}
@@ -59,7 +65,7 @@ func TestPower(t *testing.T) {
 		name   string
 		before int
 		shape  func(int, float64) float64
-		feed   func(rng *rand.Rand) func(int64, float64) (Result, bool)
+		feed   feeder
 		least  float64 // share that must be found
 		most   float64
 	}{
@@ -80,7 +86,7 @@ func TestPower(t *testing.T) {
 		{"categories, mean +.7 sd", 12_000, more(.7), categories(c), .9, 1},
 		{"vectors, one topic of eight", 3000, func(_ int, z float64) float64 { return 2 + z/10 }, vectors(c), .9, 1},
 	} {
-		share, calls := found(50, independent, row.before, row.shape, row.feed)
+		share, calls := found(row.before, row.shape, row.feed)
 		t.Logf("%s, after %d calls: %.0f %% found, after %d calls", row.name, row.before, 100*share, calls)
 		assert.GreaterOrEqual(t, share, row.least, row.name)
 		assert.LessOrEqual(t, share, row.most, row.name)
@@ -104,7 +110,7 @@ func TestAnotherSizeIsNoOtherRelation(t *testing.T) {
 }
 
 // relation feeds y = 3 x^.5 with noise of the given standard deviation.
-func relation(c Config, noise float64, x func(k int, rng *rand.Rand) float64) func(rng *rand.Rand) func(int64, float64) (Result, bool) {
+func relation(c Config, noise float64, x func(k int, rng *rand.Rand) float64) feeder {
 	if x == nil {
 		x = func(_ int, rng *rand.Rand) float64 { return 400 * math.Exp(.8*rng.NormFloat64()) }
 	}
