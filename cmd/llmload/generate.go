@@ -26,14 +26,14 @@ or a file of JSON lines such as
 
 type generateFlags struct {
 	target
-	rate, errorRate     float64
-	duration            time.Duration
-	start               string
-	services, models    int
-	seed                uint64
-	incidents           string
-	parents, flat       bool
-	users, tenants, par int
+	rate, errorRate      float64
+	duration             time.Duration
+	start                string
+	services, models     int
+	seed                 uint64
+	incidents            string
+	parents, flat, texts bool
+	users, tenants, par  int
 }
 
 func (g *generateFlags) register(fs *flag.FlagSet) {
@@ -46,6 +46,7 @@ func (g *generateFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&g.incidents, "incidents", "none", "`list` of kinds, file, all or none")
 	fs.BoolVar(&g.parents, "with-parents", false, "put an HTTP server span around each call")
 	fs.BoolVar(&g.flat, "flat", false, "no daily rhythm")
+	fs.BoolVar(&g.texts, "texts", false, "made-up texts of prompts and answers in the spans")
 	fs.Float64Var(&g.errorRate, "error-rate", .005, "share of failing calls outside incidents, 0..1")
 	fs.IntVar(&g.users, "users", 500, "size of the pool of user ids")
 	fs.IntVar(&g.tenants, "tenants", 8, "size of the pool of tenant ids")
@@ -62,7 +63,7 @@ func (g *generateFlags) options(end time.Time) (llmtraffic.Options, error) {
 		return o, fmt.Errorf("%w: concurrency must be in 1..1024, got %d", errUsage, g.par)
 	}
 	o.Seed, o.Rate, o.Duration, o.ErrorRate = g.seed, g.rate, g.duration, g.errorRate
-	o.Parents, o.FlatRate, o.Users, o.Tenants = g.parents, g.flat, g.users, g.tenants
+	o.Parents, o.FlatRate, o.Texts, o.Users, o.Tenants = g.parents, g.flat, g.texts, g.users, g.tenants
 	o.Services, o.Models = llmtraffic.Services(g.services), llmtraffic.Models(g.models)
 	o.Start = end.Add(-g.duration)
 	if g.start != "" {

@@ -109,3 +109,11 @@ func newLimitTable(z, efficiency, spread float64) *limitTable {
 }
 
 func (t *limitTable) at(n float64) float64 { return float64(t[uint8(n)]) }
+
+// FTail is P(F > x) of Fisher's F with d1 and d2 degrees of freedom, both above 0.
+func FTail(x, d1, d2 float64) float64 {
+	if !(x > 0) {
+		return 1
+	}
+	return incompleteBeta(d2/2, d1/2, d2/(d2+d1*x))
+}

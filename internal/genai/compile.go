@@ -63,16 +63,16 @@ type callSlot struct {
 	signalIn []string
 }
 
-// program compiles the rules of the wanted concepts, and those of signals.
-func (t *table) program(wanted func(concept) bool, signals bool) (*program, error) {
+// program compiles the wanted rules, and those of signals.
+func (t *table) program(wanted func(concept, *selector) bool, signals bool) (*program, error) {
 	p := &program{}
 	b := builder{program: p}
 	for c := range t.concepts {
 		c := concept(c)
-		if !wanted(c) {
-			continue
-		}
 		for rank := range t.concepts[c] {
+			if !wanted(c, &t.concepts[c][rank]) {
+				continue
+			}
 			if err := b.add(c, rank, &t.concepts[c][rank]); err != nil {
 				b.errs = append(b.errs, fmt.Errorf("concept %s, selector %d: %w", conceptSpec[c].name, rank, err))
 			}

@@ -81,6 +81,9 @@ type Event struct {
 	// PromptText and ResponseText are filled only on request.
 	PromptText   string
 	ResponseText string
+	// PromptEmbedding and ResponseEmbedding are filled only on request.
+	PromptEmbedding   []float32
+	ResponseEmbedding []float32
 	// Metadata holds what has no field of its own; nil in the common case.
 	Metadata map[string]string
 }

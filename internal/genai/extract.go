@@ -19,10 +19,14 @@ type Options struct {
 	MaxTextBytes int
 	// MeasuresOnly reads what a call is judged by, which takes half the time:
 	// the ids of the span, service, models, times, input, output and total
-	// tokens, cost, finish reason, conversation, user, error type, failure and
-	// signals. All else stays empty, Event.ID too, and problems with it are not
-	// reported. Texts are not read. Default: false.
+	// tokens, cost, finish reason as far as an attribute of its own names it,
+	// conversation, user, error type, failure and signals. All else stays
+	// empty, Event.ID too, and problems with it are not reported. Texts are not
+	// read. Default: false.
 	MeasuresOnly bool
+	// Embeddings fills the embeddings of prompt and response, which takes memory
+	// for each call that carries one. Not with MeasuresOnly. Default: false.
+	Embeddings bool
 }
 
 // Extractor reads events out of spans. It is immutable and safe for use by any
@@ -49,8 +53,18 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 		o.MaxTextBytes = defaultMaxTextBytes
 	}
 	captureText := o.CaptureText && !o.MeasuresOnly
-	p, err := t.program(func(c concept) bool {
-		return (captureText || conceptSpec[c].kind != kindContent) && (!o.MeasuresOnly || isMeasure(c))
+	p, err := t.program(func(c concept, s *selector) bool {
+		switch {
+		case conceptSpec[c].kind == kindContent:
+			return captureText
+		case conceptSpec[c].kind == kindVector:
+			return o.Embeddings && !o.MeasuresOnly
+		case o.MeasuresOnly:
+			// JSON costs more than all the rest: messages are not parsed for
+			// the finish reason in them.
+			return isMeasure(c) && (c != conceptFinishReason || s.json == "")
+		}
+		return true
 	}, o.MeasuresOnly)
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)

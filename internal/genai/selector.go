@@ -33,6 +33,8 @@ const (
 	conceptRegion
 	conceptPrompt
 	conceptResponse
+	conceptPromptEmbedding
+	conceptResponseEmbedding
 
 	conceptCount
 	// conceptSignal stands for no fact but for a Signal.
@@ -65,6 +67,7 @@ const (
 	kindBool
 	kindContent // text of prompt or answer, possibly of several parts
 	kindSignal  // that the attribute is there is all that matters
+	kindVector  // list of numbers, cut to maxDims
 )
 
 // conceptSpec gives each concept its name, which is that of the shared
@@ -73,33 +76,35 @@ var conceptSpec = [conceptCount]struct {
 	name string
 	kind kind
 }{
-	conceptOperation:        {"operation", kindName},
-	conceptProvider:         {"provider", kindProvider},
-	conceptRequestModel:     {"model_request", kindName},
-	conceptResponseModel:    {"model_response", kindName},
-	conceptResponseID:       {"response_id", kindID},
-	conceptInputTokens:      {"input_tokens", kindCount},
-	conceptOutputTokens:     {"output_tokens", kindCount},
-	conceptTotalTokens:      {"total_tokens", kindCount},
-	conceptCacheReadTokens:  {"cache_read_tokens", kindCount},
-	conceptCacheWriteTokens: {"cache_write_tokens", kindCount},
-	conceptReasoningTokens:  {"reasoning_tokens", kindCount},
-	conceptCost:             {"cost_total_usd", kindCost},
-	conceptStreaming:        {"streaming", kindBool},
-	conceptTTFT:             {"ttft", kindMillis},
-	conceptDuration:         {"duration", kindMillis},
-	conceptFinishReason:     {"finish_reason", kindFinish},
-	conceptErrorType:        {"error_type", kindID},
-	conceptErrorMessage:     {"error_message", kindMessage},
-	conceptConversation:     {"conversation_id", kindID},
-	conceptUser:             {"user_id", kindID},
-	conceptTenant:           {"tenant_id", kindID},
-	conceptAgent:            {"agent_name", kindName},
-	conceptService:          {"service", kindName},
-	conceptEnvironment:      {"environment", kindName},
-	conceptRegion:           {"region", kindName},
-	conceptPrompt:           {"input_messages", kindContent},
-	conceptResponse:         {"output_messages", kindContent},
+	conceptOperation:         {"operation", kindName},
+	conceptProvider:          {"provider", kindProvider},
+	conceptRequestModel:      {"model_request", kindName},
+	conceptResponseModel:     {"model_response", kindName},
+	conceptResponseID:        {"response_id", kindID},
+	conceptInputTokens:       {"input_tokens", kindCount},
+	conceptOutputTokens:      {"output_tokens", kindCount},
+	conceptTotalTokens:       {"total_tokens", kindCount},
+	conceptCacheReadTokens:   {"cache_read_tokens", kindCount},
+	conceptCacheWriteTokens:  {"cache_write_tokens", kindCount},
+	conceptReasoningTokens:   {"reasoning_tokens", kindCount},
+	conceptCost:              {"cost_total_usd", kindCost},
+	conceptStreaming:         {"streaming", kindBool},
+	conceptTTFT:              {"ttft", kindMillis},
+	conceptDuration:          {"duration", kindMillis},
+	conceptFinishReason:      {"finish_reason", kindFinish},
+	conceptErrorType:         {"error_type", kindID},
+	conceptErrorMessage:      {"error_message", kindMessage},
+	conceptConversation:      {"conversation_id", kindID},
+	conceptUser:              {"user_id", kindID},
+	conceptTenant:            {"tenant_id", kindID},
+	conceptAgent:             {"agent_name", kindName},
+	conceptService:           {"service", kindName},
+	conceptEnvironment:       {"environment", kindName},
+	conceptRegion:            {"region", kindName},
+	conceptPrompt:            {"input_messages", kindContent},
+	conceptResponse:          {"output_messages", kindContent},
+	conceptPromptEmbedding:   {"prompt_embedding", kindVector},
+	conceptResponseEmbedding: {"response_embedding", kindVector},
 }
 
 // unit is the unit of a duration, or says that the value is a point in time.

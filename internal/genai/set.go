@@ -26,6 +26,9 @@ func (st *state) setValue(r *rule, v pcommon.Value) {
 			st.signals |= Signal(r.prio)
 		}
 		return
+	case kindVector:
+		st.setVector(r, v)
+		return
 	}
 	st.set(r, scalarOf(v))
 }

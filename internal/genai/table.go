@@ -286,5 +286,12 @@ var standard = table{
 			{key: "llm.response"},
 			{key: "output.value", when: []condition{{"openinference.span.kind", []string{"LLM"}}}},
 		},
+		conceptPromptEmbedding: keys(
+			"llm.prompt.embedding",
+			"embedding.embeddings.<N>.embedding.vector",
+		),
+		conceptResponseEmbedding: keys(
+			"llm.response.embedding",
+		),
 	},
 }

@@ -19,7 +19,7 @@ const callMark = "test.is_call"
 // that carries callMark.
 func conceptExtractor(t *testing.T) *Extractor {
 	t.Helper()
-	x, err := newExtractor(&table{calls: []callRule{{anyOf: []string{callMark}}}, concepts: standard.concepts}, Options{CaptureText: true})
+	x, err := newExtractor(&table{calls: []callRule{{anyOf: []string{callMark}}}, concepts: standard.concepts}, Options{CaptureText: true, Embeddings: true})
 	require.NoError(t, err)
 	return x
 }
@@ -41,6 +41,8 @@ func sampleFor(c concept, s *selector, seed int) sample {
 		return sample{seed%2 == 0, seed%2 == 0}
 	case kindProvider:
 		return sample{"provider-" + strconv.Itoa(seed), "provider-" + strconv.Itoa(seed)}
+	case kindVector:
+		return sample{fmt.Sprintf("[%d, 0.5]", seed), []float32{float32(seed), .5}}
 	case kindMillis:
 		ms := 250 + float64(seed)
 		switch s.unit {
@@ -62,6 +64,12 @@ func sampleFor(c concept, s *selector, seed int) sample {
 }
 
 func valueOf(ev *Event, c concept) any {
+	vector := func(v []float32) any {
+		if v == nil {
+			return nil
+		}
+		return v
+	}
 	number := func(f Field, v any) any {
 		if !ev.Has(f) {
 			return nil
@@ -75,6 +83,10 @@ func valueOf(ev *Event, c concept) any {
 		return s
 	}
 	switch c {
+	case conceptPromptEmbedding:
+		return vector(ev.PromptEmbedding)
+	case conceptResponseEmbedding:
+		return vector(ev.ResponseEmbedding)
 	case conceptOperation:
 		return text(ev.Operation)
 	case conceptProvider:

@@ -40,6 +40,9 @@ type Call struct {
 	// Tool is the name of a tool that is executed after the call, empty for
 	// none.
 	Tool string
+	// Topic is the subject of the texts, counted from 1; 0 for calls without
+	// texts.
+	Topic int
 
 	// Incident is the index of the incident that changed the call; -1 for none.
 	Incident int

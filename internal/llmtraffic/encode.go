@@ -1,6 +1,8 @@
 package llmtraffic
 
 import (
+	"encoding/binary"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
@@ -125,6 +127,9 @@ func (b *Batch) Add(c *Call) {
 	if c.FinishReason != "" {
 		a.PutEmptySlice("gen_ai.response.finish_reasons").AppendEmpty().SetStr(c.FinishReason)
 	}
+	if c.Topic > 0 {
+		addTexts(a, c)
+	}
 	putNonEmpty(a, "gen_ai.conversation.id", c.Conversation)
 	putNonEmpty(a, "user.id", c.User)
 	putNonEmpty(a, "tenant.id", c.Tenant)
@@ -183,6 +188,28 @@ func (b *Batch) addTool(spans ptrace.SpanSlice, c *Call) {
 	a.PutStr("gen_ai.tool.call.arguments", `{"city":"Paris"}`)
 	a.PutStr("gen_ai.tool.call.result", `{"temp":21}`)
 	putNonEmpty(a, "gen_ai.conversation.id", c.Conversation)
+}
+
+// maxWords bounds the length of a text.
+const maxWords = 60
+
+// addTexts writes messages as the conventions have them. Their length follows
+// the token counts up to maxWords.
+func addTexts(a pcommon.Map, c *Call) {
+	bits := binary.BigEndian.Uint64(c.SpanID[:])
+	buf := append(make([]byte, 0, 640), `[{"role":"user","parts":[{"type":"text","content":"`...)
+	buf = appendText(buf, c.Topic-1, bits, int(max(8, min(c.Input, maxWords))))
+	a.PutStr("gen_ai.input.messages", string(append(buf, `"}]}]`...)))
+	if c.Output <= 0 {
+		return
+	}
+	buf = append(buf[:0], `[{"role":"assistant","parts":[{"type":"text","content":"`...)
+	if c.FinishReason == "content_filter" {
+		buf = append(buf, "I'm sorry, but I can't help with that."...)
+	} else {
+		buf = appendText(buf, c.Topic-1, ^bits, int(min(c.Output, maxWords)))
+	}
+	a.PutStr("gen_ai.output.messages", string(append(buf, `"}]}]`...)))
 }
 
 func errorMessage(kind string) string {

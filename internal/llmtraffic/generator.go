@@ -25,6 +25,8 @@ type Options struct {
 	ErrorRate float64
 	// FlatRate turns the daily rhythm off.
 	FlatRate bool
+	// Texts puts generated texts of prompts and answers into the spans.
+	Texts bool
 	// Parents adds an HTTP server span around each call.
 	Parents bool
 	// Users and Tenants are the sizes of the pools of ids.

@@ -108,6 +108,7 @@ func TestIncidentChangesOnlyItsSeriesAndTime(t *testing.T) {
 	for _, info := range Kinds() {
 		t.Run(string(info.Kind), func(t *testing.T) {
 			o := testOptions()
+			o.Texts = info.Kind == KindTopicDrift
 			clean := allCalls(t, o, 1)
 			key := SeriesKey{"rag-search", "gpt-4o-mini"}
 			start := epoch.Add(time.Hour)
@@ -221,24 +222,41 @@ func checkEffect(t *testing.T, info KindInfo, clean, dirty []Call) {
 		}
 		one("tokens", tokens)
 	case KindHallucination:
-		share(t, info.Factor, dirty, func(c *Call) bool { return c.Label == "hallucinated" })
+		shareOf(t, info.Factor, dirty, func(c *Call) bool { return c.Label == "hallucinated" })
 		one("tokens", tokens)
 	case KindPromptInjection:
-		share(t, info.Factor, dirty, func(c *Call) bool { return c.Injection > .9 })
+		shareOf(t, info.Factor, dirty, func(c *Call) bool { return c.Injection > .9 })
 		one("latency", latency)
 	case KindRefusalBurst:
-		share(t, info.Factor, dirty, func(c *Call) bool { return c.FinishReason == "content_filter" })
+		shareOf(t, info.Factor, dirty, func(c *Call) bool { return c.FinishReason == "content_filter" })
 		one("latency", latency)
 	case KindAgentLoop:
-		share(t, info.Factor, dirty, func(c *Call) bool { return c.Tool != "" && c.Conversation == dirty[0].Conversation })
+		shareOf(t, info.Factor, dirty, func(c *Call) bool { return c.Tool != "" && c.Conversation == dirty[0].Conversation })
 		one("tokens", tokens)
+	case KindInputDrift:
+		assert.InEpsilon(t, info.Factor, quantile(ratio(func(c *Call) float64 { return float64(c.Input) }), .5), .01)
+		one("tokens", tokens)
+	case KindVerbosity:
+		assert.InEpsilon(t, info.Factor, quantile(tokens, .5), .01)
+		one("input tokens", ratio(func(c *Call) float64 { return float64(c.Input) }))
+		assert.Greater(t, quantile(latency, .5), info.Factor/2)
+	case KindRefusalSurge:
+		shareOf(t, info.Factor, dirty, func(c *Call) bool { return c.FinishReason == "content_filter" })
+		one("tokens", tokens)
+	case KindTopicDrift:
+		for i := range dirty {
+			assert.LessOrEqual(t, clean[i].Topic, len(topics)/2)
+			assert.Greater(t, dirty[i].Topic, len(topics)/2)
+		}
+		one("tokens", tokens)
+		one("latency", latency)
 	default:
 		t.Fatalf("no check for %s", info.Kind)
 	}
 }
 
-// share checks the share of calls without an error that are affected.
-func share(t *testing.T, want float64, calls []Call, affected func(*Call) bool) {
+// shareOf checks the share of calls without an error that are affected.
+func shareOf(t *testing.T, want float64, calls []Call, affected func(*Call) bool) {
 	t.Helper()
 	n, hits := 0., 0.
 	for i := range calls {

@@ -31,6 +31,10 @@ const (
 	KindPromptInjection Kind = "prompt_injection"
 	KindRefusalBurst    Kind = "refusal_burst"
 	KindAgentLoop       Kind = "agent_loop"
+	KindInputDrift      Kind = "input_drift"
+	KindVerbosity       Kind = "verbosity_shift"
+	KindRefusalSurge    Kind = "refusal_surge"
+	KindTopicDrift      Kind = "topic_drift"
 )
 
 // KindInfo documents a kind and holds its defaults.
@@ -38,8 +42,8 @@ type KindInfo struct {
 	Kind   Kind
 	Effect string
 	// Factor multiplies the affected number; for error_burst, hallucination,
-	// prompt_injection, refusal_burst and agent_loop it is the share of calls
-	// that are affected.
+	// prompt_injection, refusal_burst, refusal_surge, agent_loop and topic_drift
+	// it is the share of calls that are affected.
 	Factor float64
 	Length time.Duration
 	// Metric is the metric that changes first.
@@ -64,12 +68,16 @@ var kinds = []KindInfo{
 	{KindPromptInjection, "share of calls with sentinel.prompt_injection.score .97 = factor", .2, 10 * time.Minute, "prompt_injection_score", []string{"security_threat"}},
 	{KindRefusalBurst, "share of calls that end with content_filter = factor", .5, 10 * time.Minute, "refusal_rate", []string{"security_threat"}},
 	{KindAgentLoop, "share of calls followed by the same tool call in one conversation = factor", 1, 10 * time.Minute, "agent_loop", []string{"cost_anomaly"}},
+	{KindInputDrift, "input tokens x factor, output tokens as before; time to first token and cost follow", 2.5, time.Hour, "input_tokens", []string{"input_drift"}},
+	{KindVerbosity, "output tokens x factor at the same input; duration and cost follow", 2, time.Hour, "output_tokens", []string{"concept_drift", "output_drift"}},
+	{KindRefusalSurge, "share of answers cut off by the content filter = factor", .3, time.Hour, "finish_reason", []string{"output_drift"}},
+	{KindTopicDrift, "prompts and answers about another subject; seen only with texts in the spans", 1, time.Hour, "prompt", []string{"embedding_drift"}},
 }
 
 // isShare reports whether the factor of the kind is a share of calls.
 func (k Kind) isShare() bool {
 	switch k {
-	case KindErrorBurst, KindHallucination, KindPromptInjection, KindRefusalBurst, KindAgentLoop:
+	case KindErrorBurst, KindHallucination, KindPromptInjection, KindRefusalBurst, KindRefusalSurge, KindAgentLoop, KindTopicDrift:
 		return true
 	}
 	return false

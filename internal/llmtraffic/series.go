@@ -40,7 +40,7 @@ type series struct {
 	shape, gapScale                 float64
 	hourly                          [24]float64
 	errorRate                       float64
-	parents                         bool
+	parents, texts                  bool
 
 	// evaluator is that of the incidents of the series, empty for none.
 	evaluator string
@@ -68,7 +68,7 @@ func newSeries(f *Fitted, svc *Service, m *Model, o *Options, index uint64) *ser
 		rho: tp.Rho, maxIn: tp.InputMax, maxOut: tp.OutputMax,
 		muTTFT: math.Log(sp.TTFTMedian), sigTTFT: sp.TTFTSigma, muTPOT: math.Log(sp.TPOTMedian), sigTPOT: sp.TPOTSigma,
 		prefill: f.PrefillShare(), shape: f.Arrival.WeibullShape, gapScale: 1 / math.Gamma(1+1/f.Arrival.WeibullShape),
-		hourly: f.Diurnal.Hourly, errorRate: o.ErrorRate, parents: o.Parents,
+		hourly: f.Diurnal.Hourly, errorRate: o.ErrorRate, parents: o.Parents, texts: o.Texts,
 		idPrefix: responsePrefix(m.Provider),
 	}
 	if o.FlatRate {
@@ -145,7 +145,8 @@ func (s *series) draw(c *Call) {
 	uErr, uKind, uStream := r.Float64(), r.Float64(), r.Float64()
 	a, b, d := r.Uint64(), r.Uint64(), r.Uint64()
 
-	tokens, outTokens, ttftF, latF, costF, errRate, incident := 1.0, 1.0, 1.0, 1.0, 1.0, s.errorRate, -1
+	tokens, inTokens, outTokens, ttftF, latF, costF, errRate, incident := 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, s.errorRate, -1
+	var refused, moved float64
 	for i := range s.incidents {
 		in := &s.incidents[i]
 		if start < in.start || start >= in.end {
@@ -160,8 +161,14 @@ func (s *series) draw(c *Call) {
 			ttftF *= k
 		case KindTokenSurge:
 			tokens *= k
-		case KindDrift:
+		case KindDrift, KindVerbosity:
 			outTokens *= k
+		case KindInputDrift:
+			inTokens *= k
+		case KindRefusalSurge:
+			refused = max(refused, k)
+		case KindTopicDrift:
+			moved = max(moved, k)
 		case KindCostSurge:
 			costF *= k
 		case KindErrorBurst:
@@ -171,7 +178,7 @@ func (s *series) draw(c *Call) {
 
 	in := math.Exp(s.muIn + s.sigIn*z1)
 	out := math.Exp(s.muOut + s.sigOut*(s.rho*z1+math.Sqrt(1-s.rho*s.rho)*z2))
-	in = math.Round(max(min(in, s.maxIn), 1) * tokens)
+	in = math.Round(max(min(in, s.maxIn), 1) * tokens * inTokens)
 	limited := out > min(s.maxOut, float64(s.svc.MaxTokens))
 	out = math.Round(max(min(out, s.maxOut, float64(s.svc.MaxTokens)), 1) * tokens * outTokens)
 
@@ -196,10 +203,16 @@ func (s *series) draw(c *Call) {
 	if limited {
 		c.FinishReason = "length"
 	}
+	if s.texts {
+		c.Topic = 1 + topicOf(a, moved)
+	}
 	s.content(c, unit(a), unit(b), unit(a^b))
 	if uErr < errRate {
 		s.fail(c, uKind, ttft)
 		return
+	}
+	if share(b) < refused {
+		c.FinishReason = "content_filter"
 	}
 	c.End = start + int64(min(latency*1e9, float64(maxLatency)))
 	if c.Stream {

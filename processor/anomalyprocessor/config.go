@@ -77,6 +77,8 @@ type Config struct {
 	Security SecurityConfig `mapstructure:"security"`
 	// Agents tunes the search for runaway agents.
 	Agents AgentsConfig `mapstructure:"agents"`
+	// Drift finds lasting changes of what goes in and comes out.
+	Drift DriftConfig `mapstructure:"drift"`
 
 	// Storage is the id of a storage extension that keeps the baselines over a
 	// restart. Default none: detection starts cold.
@@ -141,6 +143,7 @@ func createDefaultConfig() component.Config {
 		Evaluations:      defaultEvaluations(),
 		Security:         defaultSecurity(),
 		Agents:           defaultAgents(),
+		Drift:            defaultDriftConfig(),
 	}
 }
 

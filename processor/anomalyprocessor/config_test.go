@@ -57,6 +57,10 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Evaluations:      EvaluationsConfig{MaxEvaluators: 3, MinFailures: 5, MinExcess: .2, HigherIsWorse: []string{"effort"}, HigherIsBetter: []string{"bias"}},
 		Security:         SecurityConfig{InjectionScore: .8, MinHits: 7, MinExcess: .3},
 		Agents:           AgentsConfig{Repetitions: 4, IgnoreTools: []string{"wait"}, MinCalls: 60, MinTokens: 1000, MaxConversations: 100, IdleTimeout: time.Minute},
+		Drift: DriftConfig{
+			Types: []string{"output_drift"}, Window: 64, MinDuration: time.Minute, Warmup: 4, Memory: 16, Significance: 1e-4, MinPSI: .3, MinRatio: 2,
+			MinShift: .1, CoolDown: time.Hour, TextInterval: time.Second, MaxTextBytes: 512,
+		},
 		Detectors: map[string]DetectorConfig{
 			"z_score": {Threshold: ptr(6.)},
 			"iqr":     {Enabled: ptr(false)},
@@ -130,6 +134,12 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"throughput_values": {
 			"throughput: threshold must be in 3..10, got 1", "drop_ratio must be above 0 and at most 0.95, got 1", "surge_ratio must be in 1.1..1000, got 1",
 			"min_silence must be 0 or above, got -1s", "live_after must be 0 or above, got -2s", "rebase_after must be at least 30m0s, got 10m0s",
+		},
+		"drift": {
+			`drift: types must be among input_drift, output_drift, concept_drift, embedding_drift, got "data_drift"`, "window must be in 32..10000, got 1",
+			"min_duration must be 0s or longer, got -1s", "warmup must be in 2..memory (2000), got 1", "memory must be in 8..1000, got 2000", "significance must be above 0 and at most 0.01, got 0.5",
+			"min_psi must be above 0 and at most 10, got 0", "min_ratio must be above 1 and at most 100, got 1", "min_shift must be above 0 and at most 10, got -1",
+			"cool_down must be 0s (none) or longer, got -1s", "text_interval must be 0s (every call) or longer, got -1s", "max_text_bytes must be in 64..16384, got 1",
 		},
 		"nothing_left": {"at least one metric with a detector"},
 	} {

@@ -197,6 +197,6 @@ func deliveryOf(record plog.LogRecord, at pcommon.Timestamp) delivery {
 
 // forget makes b keep no telemetry alive.
 func (b *batch) forget() {
-	b.event, b.model, b.from = genai.Event{}, "", origin{}
+	b.event, b.content, b.model, b.from = genai.Event{}, genai.Event{}, "", origin{}
 	b.marks.Clear()
 }

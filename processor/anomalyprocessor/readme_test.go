@@ -72,6 +72,9 @@ func assertOptions(t *testing.T, prefix string, v reflect.Value) {
 			continue
 		}
 		want := fmt.Sprint(v.Field(i).Interface())
+		if v.Field(i).Kind() == reflect.Slice {
+			want = strings.ReplaceAll(want, " ", ", ")
+		}
 		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
 		want = regexp.MustCompile(`(\D)0m$`).ReplaceAllString(want, "$1")
 		assert.Equal(t, "`"+want+"`", row(t, key)[1], key)

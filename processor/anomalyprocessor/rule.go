@@ -51,6 +51,7 @@ func newRules(cfg *Config) ([]rule, error) {
 		{cfg.Throughput.Drop || cfg.Throughput.Surge || cfg.Throughput.Silence, newThroughputRule},
 		{cfg.Evaluations.Enabled, newEvaluationRule},
 		{cfg.Security.Enabled, newSecurityRule},
+		{len(cfg.Drift.Types) > 0, newDriftRule},
 	} {
 		if !r.enabled {
 			continue

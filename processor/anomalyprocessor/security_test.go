@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -213,12 +215,17 @@ func TestBinomialTail(t *testing.T) {
 	assert.Equal(t, 1., binomialTail(10, 9, .9))
 }
 
+// emptyOrigin is a span that says nothing.
+func emptyOrigin() origin {
+	return origin{resource: pcommon.NewResource(), scope: pcommon.NewInstrumentationScope(), span: ptrace.NewSpan()}
+}
+
 // stateOf feeds a rule so that its state has everything in it.
 func stateOf(t testing.TB, r rule) ruleState {
 	t.Helper()
 	st := r.newState()
 	rng := rand.New(rand.NewPCG(51, 51))
-	b := &batch{engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks}
+	b := &batch{engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks, from: emptyOrigin()}
 	for n := range 400 {
 		b.at = epoch.Add(time.Duration(n) * time.Second).UnixNano()
 		b.event.FinishReason = [...]string{"stop", finishContentFilter}[rng.IntN(2)]
@@ -231,15 +238,21 @@ func stateOf(t testing.TB, r rule) ruleState {
 	return st
 }
 
-func contentRules(t testing.TB) []rule {
+func allRules(t testing.TB) []rule {
 	t.Helper()
 	rules, err := newRules(createDefaultConfig().(*Config))
 	require.NoError(t, err)
 	return rules
 }
 
+// contentRules are those of evaluations and of security.
+func contentRules(t testing.TB) []rule {
+	t.Helper()
+	return slices.DeleteFunc(allRules(t), func(r rule) bool { _, ok := r.(itemRule); return !ok })
+}
+
 func TestStatesOfRulesSurviveTheirSerialisedForm(t *testing.T) {
-	for _, r := range contentRules(t) {
+	for _, r := range allRules(t) {
 		blob := stateOf(t, r).appendState(nil)
 		back, err := r.readState(blob)
 		require.NoError(t, err, r.name())
@@ -252,7 +265,7 @@ func TestStatesOfRulesSurviveTheirSerialisedForm(t *testing.T) {
 }
 
 func FuzzReadRuleState(f *testing.F) {
-	rules := contentRules(f)
+	rules := allRules(f)
 	for i, r := range rules {
 		f.Add(uint8(i), stateOf(f, r).appendState(nil))
 		f.Add(uint8(i), r.newState().appendState(nil))
@@ -263,7 +276,7 @@ func FuzzReadRuleState(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b := &batch{engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks, at: 1}
+		b := &batch{engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks, at: 1, from: emptyOrigin()}
 		b.marks.Evaluations = []genai.Evaluation{{Name: "relevance", Score: .5, Scored: true}}
 		b.event.FinishReason = finishContentFilter
 		for range 20 {

@@ -233,7 +233,9 @@ func TestGeneratedIncidentsAreFound(t *testing.T) {
 func BenchmarkRules(b *testing.B) {
 	for name, step := range map[string]time.Duration{"10 calls a second": 100 * time.Millisecond, "6 calls a minute": 10 * time.Second} {
 		b.Run(name, func(b *testing.B) {
-			r := newRig(b, nil)
+			r := newRig(b, func(c *Config) {
+				c.Drift.Types, c.Evaluations.Enabled, c.Security.Enabled = nil, false, false
+			})
 			bt := &batch{engine: r.eng}
 			ent := &entry{}
 			bt.at, bt.now = epoch.UnixNano(), epoch
@@ -248,7 +250,7 @@ func BenchmarkRules(b *testing.B) {
 
 func TestRulesAllocateNothing(t *testing.T) {
 	r := newRig(t, nil)
-	bt := &batch{engine: r.eng, now: epoch, at: epoch.UnixNano()}
+	bt := &batch{engine: r.eng, now: epoch, at: epoch.UnixNano(), from: emptyOrigin()}
 	ent := &entry{}
 	assert.Zero(t, testing.AllocsPerRun(5000, func() {
 		bt.at += int64(3 * time.Second)

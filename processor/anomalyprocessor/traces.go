@@ -23,7 +23,9 @@ type batch struct {
 	at    int64
 	event genai.Event
 	// model is that of the series of event, see aliases.
-	model    string
+	model string
+	// content is scratch memory for rules that read texts.
+	content  genai.Event
 	verdicts [len(metrics)]detect.Verdict
 	// signals and marks are what the event carries beside its numbers; from is
 	// where it was read.
