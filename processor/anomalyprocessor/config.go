@@ -74,6 +74,9 @@ type Config struct {
 	// last one is taken at shutdown. Used only with storage. Default 30s.
 	SnapshotInterval time.Duration `mapstructure:"snapshot_interval"`
 
+	// Peers compares an anomaly with what goes on beside it.
+	Peers PeersConfig `mapstructure:"peers"`
+
 	// prevent unkeyed literal initialization
 	_ struct{}
 }
@@ -125,6 +128,7 @@ func createDefaultConfig() component.Config {
 		MaxSeries:        defaultMaxSeries,
 		IdleTimeout:      defaultIdleTimeout,
 		SnapshotInterval: defaultSnapshotInterval,
+		Peers:            defaultPeersConfig(),
 	}
 }
 
@@ -160,6 +164,7 @@ func (c *Config) Validate() error {
 	if c.SnapshotInterval < minSnapshotInterval {
 		fail("snapshot_interval must be %v or longer, got %v", minSnapshotInterval, c.SnapshotInterval)
 	}
+	c.Peers.validate(fail)
 	errs = append(errs, c.validateDetectors(), c.validateMetrics())
 	if err := errors.Join(errs...); err != nil {
 		return err

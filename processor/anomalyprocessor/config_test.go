@@ -54,6 +54,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		MaxLateness: 2 * time.Minute, MaxFuture: 3 * time.Minute, MaxSeries: 1000, IdleTimeout: 2 * time.Hour,
 		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
 		SnapshotInterval: 10 * time.Second,
+		Peers:            PeersConfig{Window: 5 * time.Minute, MaxRelated: 8},
 		Detectors: map[string]DetectorConfig{
 			"z_score": {Threshold: ptr(6.)},
 			"iqr":     {Enabled: ptr(false)},
@@ -94,6 +95,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"max_series":           {"max_series must be in 1..10000000, got 0"},
 		"idle_timeout":         {"idle_timeout must be 1s or longer, got 1ms"},
 		"snapshot_interval":    {"snapshot_interval must be 1s or longer, got 0s"},
+		"peers":                {"peers::window must be in 1m0s..24h0m0s, got 1s", "peers::max_related must be in 0..64, got 65"},
 		"detector_name":        {"detectors must be among z_score, iqr, mad, cusum", `got "zscore"`},
 		"detector_threshold":   {"detectors::z_score::threshold must be in", "got -1"},
 		"detector_nan":         {"detectors::z_score::threshold must be in", "got NaN"},

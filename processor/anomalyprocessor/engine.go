@@ -39,6 +39,7 @@ type engine struct {
 	judges    []judge
 	rules     []rule
 	table     *series.Table[entry]
+	peers     *peers // nil when switched off
 	batches   sync.Pool
 	// now is the clock of arrival: it bounds the future, ages idle series and
 	// times snapshots. Detection runs on event time.
@@ -74,6 +75,12 @@ type entry struct {
 	rules [maxRules]ruleState
 	// marks are the last marks made, nil until there is one.
 	marks *marks
+	// episodes are those that have begun and not ended.
+	episodes []episode
+	// member is the series in the memory of peers, which was told of it when
+	// newest was touched.
+	member  *member
+	touched int64
 }
 
 // advance takes note of an event at the given time and reports whether it is
@@ -114,11 +121,12 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the extractor of LLM events: %w", err)
 	}
-	table, err := newTable(cfg)
+	peers := newPeers(&cfg.Peers)
+	table, err := newTable(cfg, peers)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, now: time.Now}
+	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, peers: peers, now: time.Now}
 	for _, p := range cfg.plans() {
 		model, err := detect.NewModel(p.model)
 		if err != nil {
@@ -140,8 +148,12 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	return e, nil
 }
 
-func newTable(cfg *Config) (*series.Table[entry], error) {
-	table, err := series.NewTable(series.Options[entry]{MaxSeries: cfg.MaxSeries, IdleTimeout: cfg.IdleTimeout, LiveFor: min(series.DefaultLiveFor, cfg.IdleTimeout)})
+func newTable(cfg *Config, peers *peers) (*series.Table[entry], error) {
+	options := series.Options[entry]{MaxSeries: cfg.MaxSeries, IdleTimeout: cfg.IdleTimeout, LiveFor: min(series.DefaultLiveFor, cfg.IdleTimeout)}
+	if peers != nil {
+		options.OnEvict = peers.onEvict
+	}
+	table, err := series.NewTable(options)
 	if err != nil {
 		return nil, fmt.Errorf("build the table of series: %w", err)
 	}

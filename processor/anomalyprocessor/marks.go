@@ -2,6 +2,7 @@ package anomalyprocessor
 
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
@@ -19,24 +20,35 @@ type marks struct {
 type mark struct {
 	trace pcommon.TraceID
 	span  pcommon.SpanID
-	found []anomaly.Anomaly
+	news
 }
 
-func (m *marks) find(ev *genai.Event) (found []anomaly.Anomaly, ok bool) {
+// news is what a call gives to tell: anomalies, and ends of earlier ones.
+type news struct {
+	found []anomaly.Anomaly
+	ended []anomaly.Resolution
+}
+
+func (n *news) mark(span ptrace.Span) {
+	anomaly.MarkSpan(span, n.found)
+	anomaly.MarkResolved(span, n.ended)
+}
+
+func (m *marks) find(ev *genai.Event) (told news, ok bool) {
 	if ev.SpanID.IsEmpty() {
-		return nil, false
+		return news{}, false
 	}
 	for i := range m.ring {
 		if m.ring[i].span == ev.SpanID && m.ring[i].trace == ev.TraceID {
-			return m.ring[i].found, true
+			return m.ring[i].news, true
 		}
 	}
-	return nil, false
+	return news{}, false
 }
 
-// add remembers the marks of a span. The anomalies must not share memory with
-// the telemetry.
-func (m *marks) add(ev *genai.Event, found []anomaly.Anomaly) {
-	m.ring[m.next%uint8(len(m.ring))] = mark{trace: ev.TraceID, span: ev.SpanID, found: found}
+// add remembers the marks of a span. They must not share memory with the
+// telemetry.
+func (m *marks) add(ev *genai.Event, told news) {
+	m.ring[m.next%uint8(len(m.ring))] = mark{trace: ev.TraceID, span: ev.SpanID, news: told}
 	m.next++
 }

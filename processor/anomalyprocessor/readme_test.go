@@ -37,22 +37,7 @@ func row(t *testing.T, key string) []string {
 }
 
 func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
-	cfg := createDefaultConfig().(*Config)
-	v := reflect.ValueOf(*cfg)
-	for i := range v.NumField() {
-		key := v.Type().Field(i).Tag.Get("mapstructure")
-		switch key {
-		case "", "detectors", "metrics":
-			continue
-		case "storage":
-			assert.Equal(t, "none", row(t, key)[1])
-			continue
-		}
-		want := fmt.Sprint(v.Field(i).Interface())
-		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
-		want = regexp.MustCompile(`(\D)0m$`).ReplaceAllString(want, "$1")
-		assert.Equal(t, "`"+want+"`", row(t, key)[1], key)
-	}
+	readmeNames(t, "", reflect.ValueOf(*createDefaultConfig().(*Config)))
 	for _, c := range []struct {
 		prefix string
 		of     any
@@ -63,6 +48,29 @@ func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
 				row(t, c.prefix+key)
 			}
 		}
+	}
+}
+
+// readmeNames checks the options of one level of the configuration.
+func readmeNames(t *testing.T, prefix string, v reflect.Value) {
+	t.Helper()
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("mapstructure")
+		switch key {
+		case "", "detectors", "metrics":
+			continue
+		case "storage":
+			assert.Equal(t, "none", row(t, key)[1])
+			continue
+		}
+		if v.Field(i).Kind() == reflect.Struct {
+			readmeNames(t, prefix+key+"::", v.Field(i))
+			continue
+		}
+		want := fmt.Sprint(v.Field(i).Interface())
+		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
+		want = regexp.MustCompile(`(\D)0m$`).ReplaceAllString(want, "$1")
+		assert.Equal(t, "`"+want+"`", row(t, prefix+key)[1], prefix+key)
 	}
 }
 

@@ -64,6 +64,10 @@ type finding struct {
 	// onset is the event time (unix ns) at which it began, at that at which it
 	// was seen; 0 means the event time of the call.
 	onset, at int64
+	// ended is set when the anomaly of this type and metric that was reported
+	// last is over; baseline is the new normal of one that has been rebased.
+	// Severity and texts have no meaning then. Rules that cannot tell leave it.
+	ended anomaly.EndReason
 	// samples is the number of items that the baseline rests on.
 	samples uint64
 	// window describes the reference data, for example "last_10_minutes".
@@ -104,15 +108,11 @@ func (e *engine) pass(now time.Time) []windowFinding {
 			}
 		}
 		for i := range scratch {
-			out = append(out, windowFinding{key: key, finding: scratch[i]})
+			if f, news := e.windowFinding(key, ent, &scratch[i], now); news {
+				out = append(out, f)
+			}
 		}
 		return true
 	})
 	return out
-}
-
-// windowFinding is a finding about a series that no call shows.
-type windowFinding struct {
-	key series.Key
-	finding
 }

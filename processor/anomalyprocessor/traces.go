@@ -7,7 +7,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
-	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/detect"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/series"
@@ -23,8 +22,12 @@ type batch struct {
 	event    genai.Event
 	verdicts [len(metrics)]detect.Verdict
 	// found is what the rules have found on the event.
-	found  []finding
+	found []finding
+	// ended are the episodes that end with the event.
+	ended  []ending
 	counts counts
+	// whole is the event with all that is told of it, while a provider is read.
+	whole genai.Event
 }
 
 // processTraces marks the anomalous spans of td in place. It never fails and
@@ -49,7 +52,7 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 	if b.counts.processed > 0 {
 		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
 	}
-	b.event = genai.Event{} // keeps no telemetry alive
+	b.event, b.whole = genai.Event{}, genai.Event{} // keeps no telemetry alive
 	e.batches.Put(b)
 	return td, nil
 }
@@ -70,12 +73,13 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 	for p := problems; p != 0; p &= p - 1 {
 		b.counts.skipped[p.Index()]++
 	}
-	anomaly.MarkSpan(from.span, b.judge(ctx, from))
+	told := b.judge(ctx, from)
+	told.mark(from.span)
 }
 
 // judge shows the values of the event to the models of its series and returns
-// the anomalies to mark.
-func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
+// what there is to mark.
+func (b *batch) judge(ctx context.Context, from origin) (told news) {
 	ev := &b.event
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
 	defer ref.Release()
@@ -84,9 +88,9 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	}
 	ent := ref.Value
 	if ent.marks != nil {
-		if found, again := ent.marks.find(ev); again {
+		if told, again := ent.marks.find(ev); again {
 			b.counts.skipped[skipRepeated]++
-			return found
+			return told
 		}
 	}
 	b.at = b.eventTime(ent)
@@ -94,16 +98,20 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	if late {
 		b.counts.late++
 	}
+	if ent.newest-ent.touched >= int64(touchEvery) {
+		b.touch(from, ent, &ref.Key)
+	}
 	var o outcome
+	b.ended = b.ended[:0]
 	b.found = b.judgeRules(ent, late, b.found[:0])
 	if b.event.Failed {
 		// A call that failed says nothing about how long or how dear a call
 		// that works is: it would teach the baseline that 30 ms are normal.
 		b.counts.skipped[skipFailedCall]++
 		if len(b.found) == 0 {
-			return nil
+			return told
 		}
-		return b.report(ctx, from, ent, &ref.Key, o)
+		return b.tell(ctx, from, ent, &ref.Key, o)
 	}
 	for i := range b.judges {
 		j := &b.judges[i]
@@ -136,6 +144,9 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		if v.Rebased {
 			b.counts.rebased[i]++
 		}
+		if v.Rebased || v.Recovered {
+			b.ended = append(b.ended, ending{judge: i, rebased: v.Rebased, expected: v.Expected})
+		}
 	}
 	switch {
 	case o.seen == 0 && len(b.found) == 0:
@@ -149,9 +160,27 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 				o.judged |= 1 << i
 			}
 		}
-		return b.report(ctx, from, ent, &ref.Key, o)
+		return b.tell(ctx, from, ent, &ref.Key, o)
 	}
-	return nil
+	if len(b.ended) > 0 {
+		return b.tell(ctx, from, ent, &ref.Key, o)
+	}
+	return told
+}
+
+// tell reports what the event shows and remembers it, in case that the span is
+// sent again. It runs while ent is locked.
+func (b *batch) tell(ctx context.Context, from origin, ent *entry, key *series.Key, o outcome) (told news) {
+	b.beginEpisodes(ent, o)
+	told.found = b.report(ctx, from, ent, key, o)
+	told.ended = b.endEpisodes(ctx, ent, key)
+	if len(told.found)+len(told.ended) > 0 && !b.event.SpanID.IsEmpty() {
+		if ent.marks == nil {
+			ent.marks = &marks{}
+		}
+		ent.marks.add(&b.event, told)
+	}
+	return told
 }
 
 // eventTime is the end of the call on a time scale that bad clocks cannot
