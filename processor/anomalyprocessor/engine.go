@@ -68,6 +68,8 @@ type entry struct {
 	// first event. ahead is a later one that no second event has confirmed yet,
 	// else 0.
 	newest, ahead int64
+	// touched is newest when the memory of peers was told of the series.
+	touched int64
 	// states are the baselines in the order of engine.judges; nil until the
 	// series has a value for the metric.
 	states [len(metrics)]*detect.State
@@ -77,10 +79,8 @@ type entry struct {
 	marks *marks
 	// episodes are those that have begun and not ended.
 	episodes []episode
-	// member is the series in the memory of peers, which was told of it when
-	// newest was touched.
-	member  *member
-	touched int64
+	// member is the series in the memory of peers.
+	member *member
 }
 
 // advance takes note of an event at the given time and reports whether it is
