@@ -1,6 +1,7 @@
 package anomaly
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
@@ -39,6 +40,33 @@ type Resolution struct {
 	Baseline float64
 	// Summary says the same in one line.
 	Summary string
+}
+
+// wireEnd is the JSON form of a Resolution, with the names of the anomaly's.
+type wireEnd struct {
+	AlertID         uuid.UUID   `json:"alert_id"`
+	AlertIDs        []uuid.UUID `json:"alert_ids"`
+	ServiceName     *string     `json:"service_name"`
+	Model           *string     `json:"model"`
+	AnomalyType     wireName    `json:"anomaly_type"`
+	Metric          string      `json:"metric"`
+	Onset           time.Time   `json:"onset"`
+	End             time.Time   `json:"end"`
+	DurationSeconds float64     `json:"duration_seconds"`
+	EndReason       EndReason   `json:"end_reason"`
+	Baseline        wireFloat   `json:"baseline"`
+	Summary         string      `json:"summary"`
+}
+
+// MarshalJSON writes the form in which receivers of alerts see an end. alert_id
+// is the first of alert_ids.
+func (r *Resolution) MarshalJSON() ([]byte, error) {
+	return json.Marshal(wireEnd{
+		AlertID: r.IDs[0], AlertIDs: r.IDs, ServiceName: optional(r.Service), Model: optional(r.Model),
+		AnomalyType: wireName{name: string(r.Type), custom: r.Type.Custom()}, Metric: r.Metric,
+		Onset: r.Onset.UTC(), End: r.End.UTC(), DurationSeconds: r.End.Sub(r.Onset).Seconds(),
+		EndReason: r.Reason, Baseline: wireFloat(r.Baseline), Summary: r.Summary,
+	})
 }
 
 // MarkResolved adds one span event for each resolution to span. It leaves the
