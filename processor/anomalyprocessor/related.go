@@ -2,6 +2,7 @@ package anomalyprocessor
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/google/uuid"
@@ -78,10 +79,7 @@ func (p *peers) relate(r *reported, room int) []uuid.UUID {
 		}
 	}
 	slices.SortFunc(kin, func(a, b *reported) int {
-		if a.onset != b.onset {
-			return int(max(-1, min(1, a.onset-b.onset)))
-		}
-		return bytes.Compare(a.id[:], b.id[:])
+		return cmp.Or(cmp.Compare(a.onset, b.onset), bytes.Compare(a.id[:], b.id[:]))
 	})
 	var ids []uuid.UUID
 	for _, k := range kin {
