@@ -89,12 +89,12 @@ func (f *figure) measureTable(m *detect.Model, l *load, blobs [][]byte, o option
 	}
 	f.allocs = float64(mallocs) / float64(total)
 	f.alarms = float64(alarms) / float64(total) * 1e6
-	return f.measureSnapshot(m, table, l.keys, o)
+	return f.measureSnapshot(m, &table, l.keys, o)
 }
 
-// measureSnapshot drops each table before the next, so that no more than two
-// copies of the states are in memory.
-func (f *figure) measureSnapshot(m *detect.Model, table tableHolder, keys []series.Key, o options) error {
+// measureSnapshot saves table, drops it, and restores it: no more than two copies
+// of the states are in memory.
+func (f *figure) measureSnapshot(m *detect.Model, table *tableHolder, keys []series.Key, o options) error {
 	f.save, f.load = math.Inf(1), math.Inf(1)
 	var parts [][]byte
 	for range o.runs {
@@ -109,7 +109,7 @@ func (f *figure) measureSnapshot(m *detect.Model, table tableHolder, keys []seri
 		size += len(p)
 	}
 	f.snapshot = float64(size) / float64(len(keys))
-	*table.Table = series.Table[detect.State]{} //nolint:govet // its memory is needed now
+	table.Table = nil // its memory is needed now
 	for range o.runs {
 		fresh, err := series.NewTable(series.Options[detect.State]{MaxSeries: 2 * len(keys), Init: m.Reset})
 		if err != nil {

@@ -11,8 +11,12 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 )
 
-// maxNames is the most names that a statement lists.
-const maxNames = 4
+const (
+	// maxNames is the most names that a statement lists.
+	maxNames = 4
+	// maxNameBytes is the length at which a name in a statement is cut.
+	maxNameBytes = 80
+)
 
 // Keys of Context.Additional with what is going on beside an anomaly, each as
 // "affected/compared", the anomaly itself included.
@@ -91,16 +95,16 @@ func (p *peers) facts(a *anomaly.Anomaly, s *subject) string {
 	provider := s.report.provider
 	byModel := func(m *member) string { return m.model }
 	if t, ok := p.count(sameProvider, provider, s, byModel); ok {
-		say(contextProviderModels, &t, t.sentence(&w, "models of provider "+provider, s.member.model))
+		say(contextProviderModels, &t, t.sentence(&w, "models of provider "+shortName(provider), s.member.model))
 	}
 	if t, names, ok := p.countOthers(provider, s); ok {
 		say(contextOtherProviders, &t, t.elsewhere(&w, names))
 	}
 	if t, ok := p.count(sameModel, s.member.model, s, func(m *member) string { return m.service }); ok {
-		say(contextModelServices, &t, t.sentence(&w, "services that use "+s.member.model, s.member.service))
+		say(contextModelServices, &t, t.sentence(&w, "services that use "+shortName(s.member.model), s.member.service))
 	}
 	if t, ok := p.count(sameService, s.member.service, s, byModel); ok {
-		say(contextServiceModels, &t, t.sentence(&w, "models of service "+s.member.service, s.member.model))
+		say(contextServiceModels, &t, t.sentence(&w, "models of service "+shortName(s.member.service), s.member.model))
 	}
 	if len(said) == 0 {
 		return ""
@@ -261,7 +265,7 @@ func (t *tally) sentence(w *words, what, own string) string {
 	case affected == t.compared():
 		s = "all " + all + " compared " + what + " " + w.are
 	case affected == 1:
-		s = "of " + all + " compared " + what + " only " + own + " " + w.is
+		s = "of " + all + " compared " + what + " only " + shortName(own) + " " + w.is
 	default:
 		s = strconv.Itoa(affected) + " of " + all + " compared " + what + " " + w.are
 	}
@@ -298,10 +302,23 @@ func merge(a, b []string) []string {
 
 // list writes names, at most maxNames of them.
 func list(names []string) string {
-	if len(names) <= maxNames {
-		return strings.Join(names, ", ")
+	short := make([]string, 0, maxNames)
+	for _, name := range names[:min(len(names), maxNames)] {
+		short = append(short, shortName(name))
 	}
-	return strings.Join(names[:maxNames], ", ") + " and " + strconv.Itoa(len(names)-maxNames) + " more"
+	s := strings.Join(short, ", ")
+	if more := len(names) - len(short); more > 0 {
+		s += " and " + strconv.Itoa(more) + " more"
+	}
+	return s
+}
+
+// shortName cuts a name of unusual length, never inside a character.
+func shortName(name string) string {
+	if len(name) <= maxNameBytes {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxNameBytes], "") + "..."
 }
 
 // subjectOf prepares an anomaly for comparison.

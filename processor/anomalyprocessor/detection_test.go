@@ -215,6 +215,23 @@ func TestFastCallIsNoLatencySpike(t *testing.T) {
 	assert.Negative(t, a.Details.DeviationSigma)
 }
 
+// A shift is explained by its level; the limits of a single call are another
+// matter.
+func TestShiftIsExplainedByItsLevel(t *testing.T) {
+	r := newRig(t, nil)
+	g := newTraffic(33)
+	r.send(g.calls(200)...)
+	for range 60 {
+		for _, a := range marked(r.send(g.with(func(c *call) { c.latencyMS *= 1.5 }))) {
+			assert.Contains(t, a.RootCause, ", with the latest calls at ")
+			assert.Regexp(t, ` on average: 1\.[0-9]+x the expected [0-9]+ \(limit [0-9]+; limits of a single call [0-9]+ to [0-9]+\), above; seen by cusum`, a.RootCause)
+			assert.InDelta(t, 1.5, a.Details.Additional["ratio"], .3)
+			return
+		}
+	}
+	require.Fail(t, "no shift")
+}
+
 // F11: the reference needed 500 to 1000 events, its producers send 20.
 func TestFirstVerdictComesAfterMinSamples(t *testing.T) {
 	r := newRig(t, nil)

@@ -30,7 +30,15 @@ func (b *batch) rootCause(i int, o outcome, e *expectation) string {
 	}
 	s = j.metric.appendRatio(s, v.Level, v.Expected)
 	if e.known {
-		s = append(s, " (limits of a single call "...)
+		s = append(s, " ("...)
+		// A shift detector measures from the long-term mean: its limit need not
+		// lie beyond the expected value, and would only confuse then.
+		if v.Level != x && (v.Limit-v.Expected)*float64(v.Side) > 0 {
+			s = append(s, "limit "...)
+			s = appendNumber(s, v.Limit)
+			s = append(s, "; "...)
+		}
+		s = append(s, "limits of a single call "...)
 		s = appendNumber(s, e.lower)
 		s = append(s, " to "...)
 		s = appendNumber(s, e.upper)

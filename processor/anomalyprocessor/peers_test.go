@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -248,6 +249,25 @@ func TestLargeGroupsAreNotDescribed(t *testing.T) {
 	for _, groups := range r.eng.peers.groups {
 		assert.Empty(t, groups)
 	}
+}
+
+// Names of any length and number do not make a report long.
+func TestStatementsAreBounded(t *testing.T) {
+	cfg := defaultPeersConfig()
+	p := newPeers(&cfg)
+	var own *member
+	for i := range maxGroup {
+		own = &member{service: strings.Repeat("s", 1020) + strconv.Itoa(i%16), model: strings.Repeat("ä", 500) + strconv.Itoa(i/16), judged: 1, outside: uint(i % 3 & 1)}
+		p.serve(own, strings.Repeat("p", 1024))
+		p.join(own)
+	}
+	own.outside = 1
+	a := anomaly.Anomaly{Service: own.service, Model: own.model, Context: anomaly.Context{Additional: map[string]string{}}}
+	facts := p.facts(&a, subjectOf(&a, 0, own, own.provider, 0, 0))
+	assert.Len(t, a.Context.Additional, 3)
+	assert.Less(t, len(facts), 3000)
+	assert.True(t, utf8.ValidString(facts))
+	assert.Contains(t, facts, " more")
 }
 
 // world is what the memory of peers should know, kept in the plainest way.
