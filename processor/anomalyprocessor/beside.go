@@ -321,12 +321,17 @@ func shortName(name string) string {
 	return strings.ToValidUTF8(name[:maxNameBytes], "") + "..."
 }
 
-// subjectOf prepares an anomaly for comparison.
+// subjectOf prepares an anomaly for comparison. It is known by the names of its
+// series, m, when there is one: the model that answers can differ.
 func subjectOf(a *anomaly.Anomaly, judge int, m *member, provider string, onset, at int64) *subject {
-	return &subject{judge: judge, member: m, report: reported{
+	s := &subject{judge: judge, member: m, report: reported{
 		id: a.ID, service: a.Service, model: a.Model, provider: provider,
 		typ: a.Type, metric: a.Details.Metric, onset: onset, at: at,
 	}}
+	if m != nil {
+		s.report.service, s.report.model = m.service, m.model
+	}
+	return s
 }
 
 // addRelated adds the ids of the others to each anomaly of one call.

@@ -51,6 +51,8 @@ type Config struct {
 	// MinSeverity is the lowest severity that is marked: low, medium, high or
 	// critical. Default low.
 	MinSeverity anomaly.Severity `mapstructure:"min_severity"`
+	// Peers compares an anomaly with what goes on beside it.
+	Peers PeersConfig `mapstructure:"peers"`
 
 	// MaxLateness is how far an event may lie behind the newest one of its
 	// series and still be judged; older ones are only learned from. Default 1m.
@@ -73,9 +75,6 @@ type Config struct {
 	// SnapshotInterval is the time between two snapshots of the baselines; a
 	// last one is taken at shutdown. Used only with storage. Default 30s.
 	SnapshotInterval time.Duration `mapstructure:"snapshot_interval"`
-
-	// Peers compares an anomaly with what goes on beside it.
-	Peers PeersConfig `mapstructure:"peers"`
 
 	// prevent unkeyed literal initialization
 	_ struct{}
@@ -123,12 +122,12 @@ func createDefaultConfig() component.Config {
 		MinSamples:       detect.DefaultMinSamples,
 		CoolDown:         detect.DefaultCoolDown,
 		MinSeverity:      anomaly.SeverityLow,
+		Peers:            defaultPeersConfig(),
 		MaxLateness:      defaultMaxLateness,
 		MaxFuture:        defaultMaxFuture,
 		MaxSeries:        defaultMaxSeries,
 		IdleTimeout:      defaultIdleTimeout,
 		SnapshotInterval: defaultSnapshotInterval,
-		Peers:            defaultPeersConfig(),
 	}
 }
 
@@ -149,6 +148,7 @@ func (c *Config) Validate() error {
 	if !c.MinSeverity.Valid() {
 		fail("min_severity must be one of low, medium, high, critical, got %d", c.MinSeverity)
 	}
+	c.Peers.validate(fail)
 	if c.MaxLateness < 0 {
 		fail("max_lateness must be 0s or longer, got %v", c.MaxLateness)
 	}
@@ -164,7 +164,6 @@ func (c *Config) Validate() error {
 	if c.SnapshotInterval < minSnapshotInterval {
 		fail("snapshot_interval must be %v or longer, got %v", minSnapshotInterval, c.SnapshotInterval)
 	}
-	c.Peers.validate(fail)
 	errs = append(errs, c.validateDetectors(), c.validateMetrics())
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -39,11 +39,12 @@ type engine struct {
 	judges    []judge
 	rules     []rule
 	table     *series.Table[entry]
-	peers     *peers // nil when switched off
 	batches   sync.Pool
 	// now is the clock of arrival: it bounds the future, ages idle series and
 	// times snapshots. Detection runs on event time.
 	now func() time.Time
+	// peers is nil when they are switched off.
+	peers *peers
 
 	// outlets are where the spans that the engine makes itself may go.
 	outMu   sync.Mutex
@@ -126,7 +127,8 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, peers: peers, now: time.Now}
+	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, now: time.Now}
+	e.peers = peers
 	for _, p := range cfg.plans() {
 		model, err := detect.NewModel(p.model)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
@@ -201,6 +202,7 @@ func (b *batch) touch(from origin, ent *entry, key *series.Key) {
 	if read {
 		resource := b.details.Resource(from.resource)
 		b.details.FromSpan(&resource, from.scope, from.span, &b.whole)
+		defer func() { b.whole = genai.Event{} }() // keeps no telemetry alive
 	}
 	p := b.peers
 	p.mu.Lock()

@@ -37,7 +37,8 @@ func row(t *testing.T, key string) []string {
 }
 
 func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
-	readmeNames(t, "", reflect.ValueOf(*createDefaultConfig().(*Config)))
+	cfg := createDefaultConfig().(*Config)
+	assertOptions(t, "", reflect.ValueOf(*cfg))
 	for _, c := range []struct {
 		prefix string
 		of     any
@@ -51,11 +52,18 @@ func TestReadmeNamesEveryOptionWithItsDefault(t *testing.T) {
 	}
 }
 
-// readmeNames checks the options of one level of the configuration.
-func readmeNames(t *testing.T, prefix string, v reflect.Value) {
+// assertOptions checks the rows of the options in v, and of those below them.
+func assertOptions(t *testing.T, prefix string, v reflect.Value) {
 	t.Helper()
 	for i := range v.NumField() {
 		key := v.Type().Field(i).Tag.Get("mapstructure")
+		if key != "" && v.Field(i).Kind() == reflect.Struct {
+			assertOptions(t, prefix+key+"::", v.Field(i))
+			continue
+		}
+		if key != "" {
+			key = prefix + key
+		}
 		switch key {
 		case "", "detectors", "metrics":
 			continue
@@ -63,14 +71,10 @@ func readmeNames(t *testing.T, prefix string, v reflect.Value) {
 			assert.Equal(t, "none", row(t, key)[1])
 			continue
 		}
-		if v.Field(i).Kind() == reflect.Struct {
-			readmeNames(t, prefix+key+"::", v.Field(i))
-			continue
-		}
 		want := fmt.Sprint(v.Field(i).Interface())
 		want = regexp.MustCompile(`(\D)0s$`).ReplaceAllString(want, "$1") // 1m0s is written 1m
 		want = regexp.MustCompile(`(\D)0m$`).ReplaceAllString(want, "$1")
-		assert.Equal(t, "`"+want+"`", row(t, prefix+key)[1], prefix+key)
+		assert.Equal(t, "`"+want+"`", row(t, key)[1], key)
 	}
 }
 

@@ -33,8 +33,8 @@ const (
 
 var (
 	skipNames     = [...]string{"failed_call", "no_values", "repeated"}
-	limitNames    = [numLimits]string{"group_size", "memory", "related"}
 	suppressNames = [numSuppressions]string{"ongoing", "min_severity", "same_type"}
+	limitNames    = [numLimits]string{"group_size", "memory", "related"}
 )
 
 // counts is the tally of one batch, recorded at its end.

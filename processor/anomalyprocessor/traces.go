@@ -52,7 +52,7 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 	if b.counts.processed > 0 {
 		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
 	}
-	b.event, b.whole = genai.Event{}, genai.Event{} // keeps no telemetry alive
+	b.event = genai.Event{} // keeps no telemetry alive
 	e.batches.Put(b)
 	return td, nil
 }
