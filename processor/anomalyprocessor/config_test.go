@@ -51,7 +51,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &Config{
 		Window: 100, MinSamples: 32, CoolDown: time.Minute, MinSeverity: anomaly.SeverityHigh,
-		Peers: PeersConfig{Window: 5 * time.Minute, MaxRelated: 8},
+		Peers:       PeersConfig{Window: 5 * time.Minute, MaxRelated: 8},
 		MaxLateness: 2 * time.Minute, MaxFuture: 3 * time.Minute, MaxSeries: 1000, IdleTimeout: 2 * time.Hour,
 		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
 		SnapshotInterval: 10 * time.Second,

@@ -128,7 +128,6 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{cfg: cfg, id: set.ID, log: set.Logger, extractor: extractor, details: details, table: table, now: time.Now}
-	e.peers = peers
 	for _, p := range cfg.plans() {
 		model, err := detect.NewModel(p.model)
 		if err != nil {
@@ -140,6 +139,7 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 		}
 		e.judges = append(e.judges, j)
 	}
+	e.peers = peers
 	if e.rules, err = newRules(cfg); err != nil {
 		return nil, err
 	}
