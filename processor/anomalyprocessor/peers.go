@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
@@ -199,10 +201,9 @@ func (b *batch) touch(from origin, ent *entry, key *series.Key) {
 	judged, samples := b.baselines(ent)
 	m := ent.member
 	read := m == nil || samples-m.samples >= providerCalls
+	provider := ""
 	if read {
-		resource := b.details.Resource(from.resource)
-		b.details.FromSpan(&resource, from.scope, from.span, &b.whole)
-		defer func() { b.whole = genai.Event{} }() // keeps no telemetry alive
+		provider = b.provider(from)
 	}
 	p := b.peers
 	p.mu.Lock()
@@ -215,9 +216,22 @@ func (b *batch) touch(from origin, ent *entry, key *series.Key) {
 	m.seen, m.judged = ent.newest, judged
 	if read {
 		m.samples = samples
-		p.serve(m, p.intern(b.whole.Provider))
+		p.serve(m, p.intern(provider))
 	}
 	p.join(m)
+}
+
+// provider reads the provider of the event, which the measures leave out, from
+// its span. An event that came without one was read as a whole.
+func (b *batch) provider(from origin) string {
+	if from.span == (ptrace.Span{}) {
+		return b.event.Provider
+	}
+	resource := b.details.Resource(from.resource)
+	b.details.FromSpan(&resource, from.scope, from.span, &b.whole)
+	provider := b.whole.Provider
+	b.whole = genai.Event{} // keeps no telemetry alive
+	return provider
 }
 
 // baselines returns the judges that have a baseline, and the most samples of

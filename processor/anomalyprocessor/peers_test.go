@@ -251,6 +251,17 @@ func TestLargeGroupsAreNotDescribed(t *testing.T) {
 	}
 }
 
+// An event need not come from a span.
+func TestProviderOfAnEventWithoutASpan(t *testing.T) {
+	r := newRig(t, nil)
+	b := &batch{engine: r.eng}
+	b.event.Provider = "openai"
+	key := series.Key{Service: "a", Model: "gpt-4"}
+	ent := &entry{newest: 1}
+	b.touch(origin{}, ent, &key)
+	assert.Equal(t, "openai", ent.member.provider)
+}
+
 // Names of any length and number do not make a report long.
 func TestStatementsAreBounded(t *testing.T) {
 	cfg := defaultPeersConfig()
