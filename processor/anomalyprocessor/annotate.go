@@ -92,6 +92,12 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 		b.tel.found(ctx, &own[i])
 	}
 	addRelated(found)
+	if !b.event.SpanID.IsEmpty() {
+		if ent.marks == nil {
+			ent.marks = &marks{}
+		}
+		ent.marks.add(&b.event, found)
+	}
 	return found
 }
 

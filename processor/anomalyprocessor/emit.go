@@ -115,17 +115,19 @@ func (e *engine) windowFinding(key series.Key, ent *entry, f *finding, now time.
 // A pipeline that refuses them is told of once more by its own metrics; here
 // they are counted and logged.
 func (e *engine) emit(ctx context.Context, found []windowFinding) {
-	if len(found) == 0 {
-		return
-	}
 	td := ptrace.NewTraces()
+	n := 0
 	for i := range found {
 		f := &found[i]
 		if f.end != nil {
 			appendEndSpan(td, f.end)
-			continue
+		} else {
+			appendSpan(td, &f.anomaly, f.onset)
 		}
-		appendSpan(td, &f.anomaly, f.onset)
+		n++
+	}
+	if n == 0 {
+		return
 	}
 	e.outMu.Lock()
 	var next consumer.Traces
@@ -137,7 +139,7 @@ func (e *engine) emit(ctx context.Context, found []windowFinding) {
 		return
 	}
 	if err := next.ConsumeTraces(ctx, td); err != nil {
-		e.log.Error("anomalies without a call were refused by the next component", zap.Error(err), zap.Int("anomalies", len(found)))
+		e.log.Error("anomalies without a call were refused by the next component", zap.Error(err), zap.Int("anomalies", n))
 	}
 }
 

@@ -78,8 +78,10 @@ type entry struct {
 	rules [maxRules]ruleState
 	// marks are the last marks made, nil until there is one.
 	marks *marks
-	// episodes are those that have begun and not ended.
+	// episodes are those that have begun and not ended; ends are the last ones
+	// told of, nil until there is one.
 	episodes []episode
+	ends     *ends
 	// member is the series in the memory of peers.
 	member *member
 }

@@ -2,7 +2,6 @@ package anomalyprocessor
 
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
@@ -20,35 +19,24 @@ type marks struct {
 type mark struct {
 	trace pcommon.TraceID
 	span  pcommon.SpanID
-	news
-}
-
-// news is what a call gives to tell: anomalies, and ends of earlier ones.
-type news struct {
 	found []anomaly.Anomaly
-	ended []anomaly.Resolution
 }
 
-func (n *news) mark(span ptrace.Span) {
-	anomaly.MarkSpan(span, n.found)
-	anomaly.MarkResolved(span, n.ended)
-}
-
-func (m *marks) find(ev *genai.Event) (told news, ok bool) {
+func (m *marks) find(ev *genai.Event) (found []anomaly.Anomaly, ok bool) {
 	if ev.SpanID.IsEmpty() {
-		return news{}, false
+		return nil, false
 	}
 	for i := range m.ring {
 		if m.ring[i].span == ev.SpanID && m.ring[i].trace == ev.TraceID {
-			return m.ring[i].news, true
+			return m.ring[i].found, true
 		}
 	}
-	return news{}, false
+	return nil, false
 }
 
-// add remembers the marks of a span. They must not share memory with the
-// telemetry.
-func (m *marks) add(ev *genai.Event, told news) {
-	m.ring[m.next%uint8(len(m.ring))] = mark{trace: ev.TraceID, span: ev.SpanID, news: told}
+// add remembers the marks of a span. The anomalies must not share memory with
+// the telemetry.
+func (m *marks) add(ev *genai.Event, found []anomaly.Anomaly) {
+	m.ring[m.next%uint8(len(m.ring))] = mark{trace: ev.TraceID, span: ev.SpanID, found: found}
 	m.next++
 }

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/detect"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/series"
@@ -24,8 +25,10 @@ type batch struct {
 	// found is what the rules have found on the event.
 	found []finding
 	// ended are the episodes that end with the event.
-	ended  []ending
-	counts counts
+	ended []ending
+	// resolved are the anomalies that are over with it.
+	resolved []anomaly.Resolution
+	counts   counts
 	// whole is the event with all that is told of it, while a provider is read.
 	whole genai.Event
 }
@@ -73,13 +76,13 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 	for p := problems; p != 0; p &= p - 1 {
 		b.counts.skipped[p.Index()]++
 	}
-	told := b.judge(ctx, from)
-	told.mark(from.span)
+	anomaly.MarkSpan(from.span, b.judge(ctx, from))
+	anomaly.MarkResolved(from.span, b.resolved)
 }
 
 // judge shows the values of the event to the models of its series and returns
-// what there is to mark.
-func (b *batch) judge(ctx context.Context, from origin) (told news) {
+// the anomalies to mark. The ends of earlier ones are in b.resolved.
+func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: ev.Model()}, b.now.UnixNano())
 	defer ref.Release()
@@ -87,11 +90,16 @@ func (b *batch) judge(ctx context.Context, from origin) (told news) {
 		b.counts.overflow++
 	}
 	ent := ref.Value
+	b.resolved = ent.ends.find(ev)
 	if ent.marks != nil {
-		if told, again := ent.marks.find(ev); again {
+		if found, again := ent.marks.find(ev); again {
 			b.counts.skipped[skipRepeated]++
-			return told
+			return found
 		}
+	}
+	if len(b.resolved) > 0 {
+		b.counts.skipped[skipRepeated]++
+		return nil
 	}
 	b.at = b.eventTime(ent)
 	late := ent.advance(b.at, int64(b.cfg.MaxLateness))
@@ -109,7 +117,7 @@ func (b *batch) judge(ctx context.Context, from origin) (told news) {
 		// that works is: it would teach the baseline that 30 ms are normal.
 		b.counts.skipped[skipFailedCall]++
 		if len(b.found) == 0 {
-			return told
+			return nil
 		}
 		return b.tell(ctx, from, ent, &ref.Key, o)
 	}
@@ -165,22 +173,17 @@ func (b *batch) judge(ctx context.Context, from origin) (told news) {
 	if len(b.ended) > 0 {
 		return b.tell(ctx, from, ent, &ref.Key, o)
 	}
-	return told
+	return nil
 }
 
 // tell reports what the event shows and remembers it, in case that the span is
 // sent again. It runs while ent is locked.
-func (b *batch) tell(ctx context.Context, from origin, ent *entry, key *series.Key, o outcome) (told news) {
+func (b *batch) tell(ctx context.Context, from origin, ent *entry, key *series.Key, o outcome) []anomaly.Anomaly {
 	b.beginEpisodes(ent, o)
-	told.found = b.report(ctx, from, ent, key, o)
-	told.ended = b.endEpisodes(ctx, ent, key)
-	if len(told.found)+len(told.ended) > 0 && !b.event.SpanID.IsEmpty() {
-		if ent.marks == nil {
-			ent.marks = &marks{}
-		}
-		ent.marks.add(&b.event, told)
-	}
-	return told
+	found := b.report(ctx, from, ent, key, o)
+	b.resolved = b.endEpisodes(ctx, ent, key)
+	ent.addEnds(&b.event, b.resolved)
+	return found
 }
 
 // eventTime is the end of the call on a time scale that bad clocks cannot
