@@ -91,7 +91,7 @@ func (p *peers) facts(a *anomaly.Anomaly, s *subject) string {
 		a.Context.Additional[key] = strconv.Itoa(t.affected()) + "/" + strconv.Itoa(t.compared())
 		said = append(said, line)
 	}
-	w := wordsFor(s, p.window)
+	w := phrasingFor(s, p.window)
 	provider := s.report.provider
 	byModel := func(m *member) string { return m.model }
 	if t, ok := p.count(sameProvider, provider, s, byModel); ok {
@@ -138,18 +138,18 @@ func (p *peers) count(kinship int, name string, s *subject, label func(*member) 
 	return t, true
 }
 
-// state says which series of one name are affected.
-type state struct {
+// peerState says which series of one name are affected.
+type peerState struct {
 	affected, all int
 	since         int64
 }
 
 // states looks at the series of a group that can be compared: in use at about
 // the time of the anomaly, and with a baseline for the metric.
-func (p *peers) states(g *group, s *subject, label func(*member) string) map[string]state {
-	byName := map[string]state{}
+func (p *peers) states(g *group, s *subject, label func(*member) string) map[string]peerState {
+	byName := map[string]peerState{}
 	for _, m := range g.members {
-		if !near(m.seen, s.report.at, p.window) {
+		if !nearby(m.seen, s.report.at, p.window) {
 			continue
 		}
 		affected, since := false, int64(0)
@@ -177,7 +177,7 @@ func (p *peers) states(g *group, s *subject, label func(*member) string) map[str
 // has reports whether an anomaly like r was reported of m.
 func (l *reportLog) has(m *member, r *reported, window int64) bool {
 	for i := range min(l.n, reportLogSize) {
-		if x := &l.ring[i]; x.typ == r.typ && x.metric == r.metric && x.model == m.model && x.service == m.service && near(x.at, r.at, window) {
+		if x := &l.ring[i]; x.typ == r.typ && x.metric == r.metric && x.model == m.model && x.service == m.service && nearby(x.at, r.at, window) {
 			return true
 		}
 	}
@@ -186,10 +186,10 @@ func (l *reportLog) has(m *member, r *reported, window int64) bool {
 
 // covers reports whether no anomaly of the time about at was forgotten.
 func (l *reportLog) covers(at, window int64) bool {
-	return l.n < reportLogSize || !near(l.ring[l.n%reportLogSize].at, at, window)
+	return l.n < reportLogSize || !nearby(l.ring[l.n%reportLogSize].at, at, window)
 }
 
-func (t *tally) add(byName map[string]state) {
+func (t *tally) add(byName map[string]peerState) {
 	for name, st := range byName {
 		switch st.affected {
 		case 0:
@@ -238,24 +238,24 @@ func (p *peers) countOthers(provider string, s *subject) (t tally, names []strin
 	return t, names, len(names) > 0
 }
 
-// words are how a kind of anomaly is spoken of.
-type words struct {
+// phrasing is how a kind of anomaly is spoken of.
+type phrasing struct {
 	topic string
 	// are and is go with what is affected, calm precedes what is not.
 	are, is, calm string
 }
 
-func wordsFor(s *subject, window int64) words {
+func phrasingFor(s *subject, window int64) phrasing {
 	if s.judge == ruleJudge {
 		had := "had one reported within " + strconv.Itoa(int(time.Duration(window)/time.Minute)) + " minutes"
-		return words{topic: string(s.report.typ) + " (" + s.report.metric + ")", are: had, is: had, calm: "none reported"}
+		return phrasing{topic: string(s.report.typ) + " (" + s.report.metric + ")", are: had, is: had, calm: "none reported"}
 	}
-	return words{topic: s.report.metric, are: "are outside their limits", is: "is outside its limits", calm: "within limits"}
+	return phrasing{topic: s.report.metric, are: "are outside their limits", is: "is outside its limits", calm: "within limits"}
 }
 
 // sentence compares the affected ones of a group, own among them, with the
 // rest; empty when there is none to compare with. what names the group.
-func (t *tally) sentence(w *words, what, own string) string {
+func (t *tally) sentence(w *phrasing, what, own string) string {
 	affected, all := t.affected(), strconv.Itoa(t.compared())
 	if t.compared() < 2 || !slices.Contains(t.outside, own) && !slices.Contains(t.partly, own) {
 		return ""
@@ -270,38 +270,38 @@ func (t *tally) sentence(w *words, what, own string) string {
 		s = strconv.Itoa(affected) + " of " + all + " compared " + what + " " + w.are
 	}
 	if affected > 1 {
-		s += " (" + list(merge(t.outside, t.partly))
+		s += " (" + listNames(mergeNames(t.outside, t.partly))
 		if t.since != 0 {
 			s += "; the first since " + time.Unix(0, t.since).UTC().Format(time.RFC3339)
 		}
 		s += ")"
 	}
 	if len(t.partly) > 0 {
-		s += ", in some services only: " + list(t.partly)
+		s += ", in some services only: " + listNames(t.partly)
 	}
 	if len(t.within) > 0 {
-		s += ", " + w.calm + ": " + list(t.within)
+		s += ", " + w.calm + ": " + listNames(t.within)
 	}
 	return s
 }
 
 // elsewhere says how the models of other providers are doing.
-func (t *tally) elsewhere(w *words, providers []string) string {
-	s := strconv.Itoa(t.affected()) + " of " + strconv.Itoa(t.compared()) + " compared models of other providers (" + list(providers) + ") " + w.are
+func (t *tally) elsewhere(w *phrasing, providers []string) string {
+	s := strconv.Itoa(t.affected()) + " of " + strconv.Itoa(t.compared()) + " compared models of other providers (" + listNames(providers) + ") " + w.are
 	if t.affected() > 0 {
-		s += ": " + list(merge(t.outside, t.partly))
+		s += ": " + listNames(mergeNames(t.outside, t.partly))
 	}
 	return s
 }
 
-func merge(a, b []string) []string {
+func mergeNames(a, b []string) []string {
 	out := append(slices.Clone(a), b...)
 	slices.Sort(out)
 	return out
 }
 
-// list writes names, at most maxNames of them.
-func list(names []string) string {
+// listNames writes names, at most maxNames of them.
+func listNames(names []string) string {
 	short := make([]string, 0, maxNames)
 	for _, name := range names[:min(len(names), maxNames)] {
 		short = append(short, shortName(name))

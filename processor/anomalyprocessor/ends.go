@@ -7,21 +7,21 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
-// ends remembers the last spans of a series that carry the end of an anomaly,
+// endMarks remembers the last spans of a series that carry the end of an anomaly,
 // for the same reason as marks: sent again, they must carry it again.
-type ends struct {
-	ring [4]end
+type endMarks struct {
+	ring [4]endMark
 	next uint8
 }
 
-type end struct {
+type endMark struct {
 	trace pcommon.TraceID
 	span  pcommon.SpanID
 	ended []anomaly.Resolution
 }
 
 // find returns the ends that the span of the event carries. A nil e has none.
-func (e *ends) find(ev *genai.Event) []anomaly.Resolution {
+func (e *endMarks) find(ev *genai.Event) []anomaly.Resolution {
 	if e == nil || ev.SpanID.IsEmpty() {
 		return nil
 	}
@@ -39,8 +39,8 @@ func (ent *entry) addEnds(ev *genai.Event, ended []anomaly.Resolution) {
 		return
 	}
 	if ent.ends == nil {
-		ent.ends = &ends{}
+		ent.ends = &endMarks{}
 	}
-	ent.ends.ring[ent.ends.next%uint8(len(ent.ends.ring))] = end{trace: ev.TraceID, span: ev.SpanID, ended: ended}
+	ent.ends.ring[ent.ends.next%uint8(len(ent.ends.ring))] = endMark{trace: ev.TraceID, span: ev.SpanID, ended: ended}
 	ent.ends.next++
 }

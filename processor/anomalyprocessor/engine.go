@@ -81,7 +81,7 @@ type entry struct {
 	// episodes are those that have begun and not ended; ends are the last ones
 	// told of, nil until there is one.
 	episodes []episode
-	ends     *ends
+	ends     *endMarks
 	// member is the series in the memory of peers.
 	member *member
 }

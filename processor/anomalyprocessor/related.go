@@ -51,16 +51,16 @@ func (r *reported) kin(s *reported, window int64) bool {
 	if family(r.typ) != family(s.typ) || r.id == s.id {
 		return false
 	}
-	if !near(r.onset, s.onset, window) && !near(r.at, s.at, window) {
+	if !nearby(r.onset, s.onset, window) && !nearby(r.at, s.at, window) {
 		return false
 	}
-	return r.service == s.service || same(r.model, s.model) || same(r.provider, s.provider)
+	return r.service == s.service || sameName(r.model, s.model) || sameName(r.provider, s.provider)
 }
 
-func near(a, b, window int64) bool { return a-b <= window && b-a <= window }
+func nearby(a, b, window int64) bool { return a-b <= window && b-a <= window }
 
-// same compares names, of which an empty one is not known.
-func same(a, b string) bool { return a == b && a != "" }
+// sameName compares names, of which an empty one is not known.
+func sameName(a, b string) bool { return a == b && a != "" }
 
 // relate returns the ids of at most room anomalies that were reported before r
 // and are kin to it, the latest of them, in the order of their onset; and takes
@@ -86,7 +86,7 @@ func (p *peers) relate(r *reported, room int) []uuid.UUID {
 		ids = append(ids, k.id)
 	}
 	next := &l.ring[l.n%reportLogSize]
-	if l.n >= reportLogSize && near(next.at, r.at, p.window) {
+	if l.n >= reportLogSize && nearby(next.at, r.at, p.window) {
 		p.limited[limitMemory]++ // it is needed still
 	}
 	*next = *r
