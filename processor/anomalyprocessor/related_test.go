@@ -90,7 +90,7 @@ func BenchmarkTouch(b *testing.B) {
 	td := traces(g.call())
 	bt := &batch{engine: r.eng}
 	rs := td.ResourceSpans().At(0)
-	from := origin{rs.Resource(), rs.ScopeSpans().At(0).Scope(), rs.ScopeSpans().At(0).Spans().At(0)}
+	from := origin{resource: rs.Resource(), scope: rs.ScopeSpans().At(0).Scope(), span: rs.ScopeSpans().At(0).Spans().At(0)}
 	key := series.Key{Service: "chat-api", Model: "gpt-4"}
 	ref := r.eng.table.Acquire(key, 0)
 	defer ref.Release()
