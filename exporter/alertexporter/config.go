@@ -22,6 +22,11 @@ type Config struct {
 	// critical. Default medium.
 	MinSeverity anomaly.Severity `mapstructure:"min_severity"`
 
+	// SendResolved tells the end of an alert too, to the targets that got the
+	// alert, as an event of its own type. Default false: a receiver that expects
+	// an anomaly in each message would take the end for a broken one.
+	SendResolved bool `mapstructure:"send_resolved"`
+
 	// Deduplication limits how often one incident is told.
 	Deduplication DeduplicationConfig `mapstructure:"deduplication"`
 

@@ -40,6 +40,7 @@ func TestConfigDefaults(t *testing.T) {
 	assert.Equal(t, anomaly.SeverityMedium, cfg.MinSeverity)
 	assert.Equal(t, DeduplicationConfig{Enabled: true, Window: 5 * time.Minute, MaxEntries: 10000}, cfg.Deduplication)
 	assert.False(t, cfg.RabbitMQ.HasValue())
+	assert.False(t, cfg.SendResolved)
 	hook := cfg.Webhook.Get()
 	assert.Equal(t, 15*time.Second, hook.HTTP.Timeout)
 	assert.Equal(t, webhook.FormatStandard, hook.Format)
@@ -55,6 +56,7 @@ func TestConfigEveryOption(t *testing.T) {
 	assert.Equal(t, anomaly.SeverityHigh, cfg.MinSeverity)
 	assert.Equal(t, DeduplicationConfig{Enabled: true, Window: 10 * time.Minute, MaxEntries: 500}, cfg.Deduplication)
 
+	assert.True(t, cfg.SendResolved)
 	hook := cfg.Webhook.Get()
 	assert.Equal(t, webhook.FormatSentinel, hook.Format)
 	assert.Equal(t, 20*time.Second, hook.HTTP.Timeout)

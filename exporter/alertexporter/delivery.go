@@ -30,6 +30,7 @@ type delivery struct {
 	target notify.Target
 	inner  exporter.Traces
 	dedup  *dedup
+	open   *openAlerts
 	tb     *metadata.TelemetryBuilder
 	queued bool
 	// offering is held, by a value in it, while an anomaly is registered and
@@ -51,6 +52,7 @@ func newDelivery(ctx context.Context, set exporter.Settings, cfg *Config, spec t
 	d := &delivery{spec: spec, tb: e.tb, queued: cfg.Queue.HasValue(), offering: make(chan struct{}, 1), id: e.id, targetAttr: attribute.String("target", spec.name)}
 	d.attrs = metric.WithAttributes(d.id, d.targetAttr)
 	d.dedup = newDedup(cfg.Deduplication, time.Now)
+	d.open = newOpenAlerts(cfg.SendResolved)
 	var err error
 	d.target, err = spec.build(cfg, targetSettings{
 		telemetry: set.TelemetrySettings,
@@ -74,6 +76,7 @@ func joinName(name, target string) string {
 // offer queues a, unless it repeats what the target was told already.
 func (d *delivery) offer(ctx context.Context, a anomaly.Anomaly) error {
 	if !d.queued {
+		d.open.queued(&a)
 		// Without a queue the caller waits for the outcome, and push counts it.
 		return d.inner.ConsumeTraces(ctx, pack(a))
 	}
@@ -87,8 +90,10 @@ func (d *delivery) offer(ctx context.Context, a anomaly.Anomaly) error {
 		d.tb.AlertsDeduplicatedTotal.Add(ctx, 1, d.attrs)
 		return nil
 	}
+	d.open.queued(&a)
 	err := d.inner.ConsumeTraces(ctx, pack(a))
 	if err != nil {
+		d.open.givenUp(a.ID)
 		d.dedup.withdraw(&a)
 		d.countFailure(ctx, reasonQueue)
 	}
@@ -97,7 +102,14 @@ func (d *delivery) offer(ctx context.Context, a anomaly.Anomaly) error {
 
 // push makes one attempt for a queued notification.
 func (d *delivery) push(ctx context.Context, td ptrace.Traces) error {
-	a, err := unpack(td)
+	end, isEnd, err := packedEnd(td)
+	if isEnd {
+		return d.pushEnd(ctx, end)
+	}
+	var a anomaly.Anomaly
+	if err == nil {
+		a, err = unpack(td)
+	}
 	if err != nil {
 		d.countFailure(ctx, reasonMalformed)
 		return consumererror.NewPermanent(err)
@@ -107,6 +119,7 @@ func (d *delivery) push(ctx context.Context, td ptrace.Traces) error {
 		return err
 	}
 	if !ok {
+		d.open.givenUp(a.ID)
 		d.tb.AlertsDeduplicatedTotal.Add(ctx, 1, d.attrs)
 		return nil
 	}
@@ -119,17 +132,16 @@ func (d *delivery) push(ctx context.Context, td ptrace.Traces) error {
 	err = d.target.Notify(ctx, notify.Notification{Anomaly: a, Suppressed: c.suppressed})
 	if err == nil {
 		settled = true
+		d.open.delivered(a.ID)
 		if n := c.delivered(); n > 0 {
 			d.tb.DeduplicationEvictionsTotal.Add(ctx, int64(n), d.attrs)
 		}
-		d.tb.AlertsSentTotal.Add(ctx, 1, d.attrs)
-		d.spec.count(ctx, d.tb, d.id, a.Severity, nil)
-		return nil
 	}
-	failure := notify.Classify(err)
-	d.countFailure(ctx, string(failure.Reason))
-	d.spec.count(ctx, d.tb, d.id, a.Severity, failure)
-	return outcome(failure)
+	err = d.settle(ctx, &a, err)
+	if consumererror.IsPermanent(err) {
+		d.open.givenUp(a.ID)
+	}
+	return err
 }
 
 // outcome puts a failure into the terms of the exporter helper.

@@ -26,10 +26,12 @@ import (
 type alertExporter struct {
 	logger      *zap.Logger
 	minSeverity anomaly.Severity
-	tb          *metadata.TelemetryBuilder
-	id          attribute.KeyValue
-	health      *healthBoard
-	deliveries  []*delivery
+	// sendResolved: the ends of alerts are told.
+	sendResolved bool
+	tb           *metadata.TelemetryBuilder
+	id           attribute.KeyValue
+	health       *healthBoard
+	deliveries   []*delivery
 
 	undecodable  metric.MeasurementOption
 	logBadOnce   sync.Once
@@ -45,11 +47,12 @@ func newAlertExporter(ctx context.Context, set exporter.Settings, cfg *Config) (
 		return nil, err
 	}
 	e := &alertExporter{
-		logger:      set.Logger,
-		minSeverity: cfg.MinSeverity,
-		tb:          tb,
-		id:          attribute.String("exporter", set.ID.String()),
-		health:      newHealthBoard(),
+		logger:       set.Logger,
+		minSeverity:  cfg.MinSeverity,
+		sendResolved: cfg.SendResolved,
+		tb:           tb,
+		id:           attribute.String("exporter", set.ID.String()),
+		health:       newHealthBoard(),
 	}
 	e.undecodable = metric.WithAttributes(e.id, attribute.String("reason", "malformed"))
 	for _, spec := range targetSpecs {
@@ -134,6 +137,15 @@ func (e *alertExporter) ConsumeTraces(ctx context.Context, td ptrace.Traces) err
 			}
 		},
 		func(err error) { e.dropUndecodable(ctx, err) })
+	if e.sendResolved {
+		extractEnds(td,
+			func(r anomaly.Resolution) {
+				for _, d := range e.deliveries {
+					f.add(d.offerEnd(ctx, r))
+				}
+			},
+			func(err error) { e.dropUndecodable(ctx, err) })
+	}
 	return f.err()
 }
 

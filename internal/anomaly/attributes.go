@@ -7,6 +7,9 @@ const (
 	// EventName is the name of the span event, and the EventName of the log
 	// record, that carries one anomaly.
 	EventName = "sentinel.anomaly"
+	// ResolvedEventName is the name of the span event that carries the end of
+	// an anomaly; see [Resolution].
+	ResolvedEventName = "sentinel.anomaly.resolved"
 
 	// AttrSeverity on an item (span or log record) is the highest severity of
 	// its anomalies; on the span event it is the severity of that anomaly.
@@ -37,6 +40,16 @@ const (
 	AttrRemediation    = "sentinel.anomaly.remediation"
 	AttrRelatedAlerts  = "sentinel.anomaly.related_alerts"
 	AttrRunbookURL     = "sentinel.anomaly.runbook_url"
+
+	// Of the end of an anomaly, beside id, service, model, type, metric and, for
+	// a new normal, baseline. Times are RFC 3339 texts. AttrLaterIDs is a string
+	// array: the further ids that the same incident was reported under.
+	AttrLaterIDs        = "sentinel.anomaly.later_ids"
+	AttrOnset           = "sentinel.anomaly.onset"
+	AttrEnd             = "sentinel.anomaly.end"
+	AttrDurationSeconds = "sentinel.anomaly.duration_seconds"
+	AttrEndReason       = "sentinel.anomaly.end_reason"
+	AttrSummary         = "sentinel.anomaly.summary"
 
 	// PrefixDetail and PrefixContext precede the keys of Details.Additional
 	// (doubles) and Context.Additional (strings).

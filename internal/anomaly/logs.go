@@ -55,15 +55,15 @@ func FromLog(record plog.LogRecord) (Anomaly, error) {
 	return FromAttributes(record.Attributes(), at.AsTime())
 }
 
-// LogsAsTraces carries the anomalies of ld over into traces, a span with one
-// event for each, so that what reads marked spans reads logs too. They are not
+// LogsAsTraces carries the anomalies of ld and their ends over into traces, a
+// span with one event for each, so that what reads marked spans reads logs too. They are not
 // decoded on the way. The result is empty when ld carries none.
 func LogsAsTraces(ld plog.Logs) ptrace.Traces {
 	td := ptrace.NewTraces()
 	for _, rl := range ld.ResourceLogs().All() {
 		for _, sl := range rl.ScopeLogs().All() {
 			for _, record := range sl.LogRecords().All() {
-				if IsLog(record) {
+				if IsLog(record) || record.EventName() == ResolvedEventName {
 					logAsSpan(td, record)
 				}
 			}
@@ -78,14 +78,17 @@ func logAsSpan(td ptrace.Traces, record plog.LogRecord) {
 		at = record.ObservedTimestamp()
 	}
 	span := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty()
-	span.SetName(EventName)
+	span.SetName(record.EventName())
 	span.SetTraceID(record.TraceID())
 	span.SetSpanID(record.SpanID())
 	span.SetEndTimestamp(at)
 	ev := span.Events().AppendEmpty()
-	ev.SetName(EventName)
+	ev.SetName(record.EventName())
 	ev.SetTimestamp(at)
 	record.Attributes().CopyTo(ev.Attributes())
+	if !IsLog(record) {
+		return
+	}
 	severity := ""
 	if v, ok := record.Attributes().Get(AttrSeverity); ok {
 		severity = v.AsString()
@@ -93,7 +96,7 @@ func logAsSpan(td ptrace.Traces, record plog.LogRecord) {
 	span.Attributes().PutStr(AttrSeverity, severity)
 }
 
-// TracesAsLogs carries the anomalies of spans that are about nothing else over
+// TracesAsLogs carries the anomalies, and the ends, of spans that are about nothing else over
 // into log records, under the same resource and scope.
 func TracesAsLogs(td ptrace.Traces) plog.Logs {
 	ld := plog.NewLogs()
@@ -107,6 +110,11 @@ func TracesAsLogs(td ptrace.Traces) plog.Logs {
 				for a, err := range FromSpan(span) {
 					if err == nil {
 						a.ToLog(sl.LogRecords().AppendEmpty())
+					}
+				}
+				for r, err := range ResolvedFromSpan(span) {
+					if err == nil {
+						r.toLog(sl.LogRecords().AppendEmpty())
 					}
 				}
 			}

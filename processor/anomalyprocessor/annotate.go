@@ -63,6 +63,9 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 	}
 	own := b.found[:0]
 	for i := range b.found {
+		if b.found[i].ended != "" {
+			continue
+		}
 		if b.found[i].severity < b.cfg.MinSeverity {
 			b.counts.suppressed[suppressMinSeverity]++
 			continue
@@ -79,20 +82,18 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 	}
 	found := make([]anomaly.Anomaly, 0, len(strongest)+len(own))
 	for _, i := range strongest {
-		found = append(found, b.anomaly(key, i, o))
+		a := b.anomaly(key, ent, i, o)
+		b.told(ent, i, &a, b.verdicts[i].Onset)
+		found = append(found, a)
 		b.tel.detected(ctx, i, &b.verdicts[i])
 	}
 	for i := range own {
-		found = append(found, b.ruleAnomaly(key, &own[i]))
+		a := b.ruleAnomaly(key, &own[i])
+		b.told(ent, ruleJudge, &a, own[i].onset)
+		found = append(found, a)
 		b.tel.found(ctx, &own[i])
 	}
-	for i := range found {
-		for k := range found {
-			if k != i {
-				found[i].RelatedAlerts = append(found[i].RelatedAlerts, found[k].ID)
-			}
-		}
-	}
+	addRelated(found)
 	if !b.delivery.span.IsEmpty() {
 		if ent.marks == nil {
 			ent.marks = &marks{}
@@ -109,9 +110,14 @@ func stronger(a, b *detect.Verdict) bool {
 	return a.Score > b.Score
 }
 
+// told compares the anomaly with its peers, and notes that it is reported.
+func (b *batch) told(ent *entry, judge int, a *anomaly.Anomaly, onset int64) {
+	b.note(ent, judge, a, onset, b.at, strings.Clone(b.event.Provider))
+}
+
 // anomaly describes the verdict of judge i. Nothing in it shares memory with
 // the telemetry.
-func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
+func (b *batch) anomaly(key *series.Key, ent *entry, i int, o outcome) anomaly.Anomaly {
 	ev, j, v := &b.event, &b.judges[i], &b.verdicts[i]
 	item := ev.ID.String()
 	model := strings.Clone(b.model)
@@ -135,9 +141,10 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 			SampleCount: v.Samples,
 			Additional:  map[string]string{contextOnset: onset.Format(time.RFC3339Nano), contextSide: side(v)},
 		},
-		RootCause:   b.rootCause(i, o),
 		Remediation: b.remediation(i, o),
 	}
+	e := b.expectation(ent, i)
+	a.RootCause = b.rootCause(i, o, &e)
 	for _, f := range v.Findings[:v.N] {
 		method := j.methods[f.Detector]
 		a.Details.Methods = append(a.Details.Methods, method)
@@ -150,6 +157,7 @@ func (b *batch) anomaly(key *series.Key, i int, o outcome) anomaly.Anomaly {
 			a.Details.Additional[name] = f.Extra[n]
 		}
 	}
+	e.addTo(&a)
 	b.link(&a, key)
 	b.contextFacts(&a, i, o)
 	return a

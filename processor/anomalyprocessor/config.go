@@ -51,6 +51,8 @@ type Config struct {
 	// MinSeverity is the lowest severity that is marked: low, medium, high or
 	// critical. Default low.
 	MinSeverity anomaly.Severity `mapstructure:"min_severity"`
+	// Peers compares an anomaly with what goes on beside it.
+	Peers PeersConfig `mapstructure:"peers"`
 
 	// MaxLateness is how far an event may lie behind the newest one of its
 	// series and still be judged; older ones are only learned from. Default 1m.
@@ -133,6 +135,7 @@ func createDefaultConfig() component.Config {
 		MinSamples:       detect.DefaultMinSamples,
 		CoolDown:         detect.DefaultCoolDown,
 		MinSeverity:      anomaly.SeverityLow,
+		Peers:            defaultPeersConfig(),
 		MaxLateness:      defaultMaxLateness,
 		MaxFuture:        defaultMaxFuture,
 		MaxSeries:        defaultMaxSeries,
@@ -164,6 +167,7 @@ func (c *Config) Validate() error {
 	if !c.MinSeverity.Valid() {
 		fail("min_severity must be one of low, medium, high, critical, got %d", c.MinSeverity)
 	}
+	c.Peers.validate(fail)
 	if c.MaxLateness < 0 {
 		fail("max_lateness must be 0s or longer, got %v", c.MaxLateness)
 	}

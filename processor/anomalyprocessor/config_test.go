@@ -51,6 +51,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &Config{
 		Window: 100, MinSamples: 32, CoolDown: time.Minute, MinSeverity: anomaly.SeverityHigh,
+		Peers:       PeersConfig{Window: 5 * time.Minute, MaxRelated: 8},
 		MaxLateness: 2 * time.Minute, MaxFuture: 3 * time.Minute, MaxSeries: 1000, IdleTimeout: 2 * time.Hour,
 		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
 		SnapshotInterval: 10 * time.Second,
@@ -107,6 +108,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"min_samples":          {"min_samples must be in 8..window (32), got 40"},
 		"cool_down":            {"cool_down must be 0s (none) or longer, got -1s"},
 		"min_severity":         {"one of low, medium, high, critical", `"page"`},
+		"peers":                {"peers::window must be in 1m0s..24h0m0s, got 1s", "peers::max_related must be in 0..64, got 65"},
 		"max_lateness":         {"max_lateness must be 0s or longer, got -1s"},
 		"max_future":           {"max_future must be 0s or longer, got -1s"},
 		"max_series":           {"max_series must be in 1..10000000, got 0"},

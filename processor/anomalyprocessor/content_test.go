@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
@@ -345,11 +346,26 @@ func TestWindowFindingsGoIntoLogsWithoutTraces(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, logs.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { require.NoError(t, logs.Shutdown(context.Background())) })
-	f.engines.byConfig[cfg].engine.emit(t.Context(), []windowFinding{{
-		key:     series.Key{Service: "chat-api", Model: "gpt-4"},
-		finding: finding{typ: anomaly.TypeThroughputDegradation, metric: "throughput", method: "x", severity: anomaly.SeverityHigh, sigma: math.NaN(), at: epoch.UnixNano()},
-	}})
+	e := f.engines.byConfig[cfg].engine
+	silence := finding{typ: anomaly.TypeThroughputDegradation, metric: "throughput", method: "x", severity: anomaly.SeverityHigh, sigma: math.NaN(), at: epoch.UnixNano()}
+	over := silence
+	over.ended = anomaly.EndRecovered
+	var told []windowFinding
+	ent := &entry{}
+	for _, f := range []finding{silence, over} {
+		w, news := e.windowFinding(series.Key{Service: "chat-api", Model: "gpt-4"}, ent, &f, epoch)
+		require.True(t, news)
+		told = append(told, w)
+	}
+	e.emit(t.Context(), told)
 	require.Len(t, sink.AllLogs(), 1)
+	back := anomaly.LogsAsTraces(sink.AllLogs()[0])
+	require.Equal(t, 2, back.SpanCount())
+	for end, err := range anomaly.ResolvedFromSpan(back.ResourceSpans().At(1).ScopeSpans().At(0).Spans().At(0)) {
+		require.NoError(t, err)
+		assert.Equal(t, []uuid.UUID{told[0].anomaly.ID}, end.IDs)
+		assert.Equal(t, anomaly.EndRecovered, end.Reason)
+	}
 	rl := sink.AllLogs()[0].ResourceLogs().At(0)
 	service, _ := rl.Resource().Attributes().Get(genai.AttrServiceName)
 	assert.Equal(t, "chat-api", service.Str())

@@ -49,6 +49,11 @@ func TestSlowCallIsMarkedWithAllThatIsKnown(t *testing.T) {
 	assert.LessOrEqual(t, a.Confidence, 1.)
 	assert.Subset(t, a.Details.Methods, []anomaly.Method{anomaly.MethodZScore, anomaly.MethodMAD, anomaly.MethodIQR}, "F13: all that agree")
 	assert.Equal(t, a.Details.Methods[0], a.Method)
+	band := a.Details.Additional
+	assert.Less(t, band["lower_limit"], a.Details.Baseline)
+	assert.Greater(t, band["upper_limit"], a.Details.Baseline)
+	assert.LessOrEqual(t, band["upper_limit"], a.Details.Threshold+1e-9, "the limit of the strictest detector")
+	assert.InDelta(t, 9000/a.Details.Baseline, band["ratio"], 1e-9)
 	for _, m := range a.Details.Methods {
 		assert.GreaterOrEqual(t, a.Details.Additional[string(m)+".score"], 1., m)
 	}
@@ -66,7 +71,7 @@ func TestSlowCallIsMarkedWithAllThatIsKnown(t *testing.T) {
 	assert.Equal(t, "openai", a.Context.Additional["provider"])
 	assert.Equal(t, anomaly.NewID("chat-api", "gpt-4", "latency_ms", anomaly.TypeLatencySpike, spike.end, a.Context.EventID), a.ID)
 
-	for _, part := range []string{"latency_ms 9000 is ", "x the expected ", "(limit ", ", above; seen by ", "since 2026-01-02T", "within limits: ttft_ms"} {
+	for _, part := range []string{"latency_ms 9000 is ", "x the expected ", "(limits of a single call ", " sigma above; seen by ", "since 2026-01-02T", "within limits: ttft_ms"} {
 		assert.Contains(t, a.RootCause, part)
 	}
 	require.Len(t, a.Remediation, 1)
@@ -205,9 +210,26 @@ func TestFastCallIsNoLatencySpike(t *testing.T) {
 	both.send(g.calls(100)...)
 	a := one(t, both.send(g.with(fast))[0])
 	assert.Equal(t, "below", a.Context.Additional["side"])
-	assert.Contains(t, a.RootCause, ", below;")
+	assert.Contains(t, a.RootCause, " sigma below;")
 	assert.Less(t, a.Details.Threshold, a.Details.Baseline, "the limit on the crossed side")
 	assert.Negative(t, a.Details.DeviationSigma)
+}
+
+// A shift is explained by its level; the limits of a single call are another
+// matter.
+func TestShiftIsExplainedByItsLevel(t *testing.T) {
+	r := newRig(t, nil)
+	g := newTraffic(33)
+	r.send(g.calls(200)...)
+	for range 60 {
+		for _, a := range marked(r.send(g.with(func(c *call) { c.latencyMS *= 1.5 }))) {
+			assert.Contains(t, a.RootCause, ", with the latest calls at ")
+			assert.Regexp(t, ` on average: 1\.[0-9]+x the expected [0-9]+ \(limit [0-9]+; limits of a single call [0-9]+ to [0-9]+\), above; seen by cusum`, a.RootCause)
+			assert.InDelta(t, 1.5, a.Details.Additional["ratio"], .3)
+			return
+		}
+	}
+	require.Fail(t, "no shift")
 }
 
 // F11: the reference needed 500 to 1000 events, its producers send 20.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -87,6 +88,33 @@ type outlet struct {
 	logs   consumer.Logs
 }
 
+// windowFinding is what a pass has found: an anomaly that no call shows, or the
+// end of one.
+type windowFinding struct {
+	key series.Key
+	finding
+	anomaly anomaly.Anomaly
+	end     *anomaly.Resolution
+}
+
+// windowFinding describes what a rule has found in a pass. It runs while ent
+// is locked. news is false when there is nothing to send.
+func (e *engine) windowFinding(key series.Key, ent *entry, f *finding, now time.Time) (out windowFinding, news bool) {
+	ctx := context.Background()
+	if f.ended != "" {
+		end, ok := e.endFinding(ctx, ent, &key, f, now.UnixNano())
+		return windowFinding{key: key, finding: *f, end: &end}, ok
+	}
+	if f.severity < e.cfg.MinSeverity {
+		e.tel.builder.AnomaliesSuppressedTotal.Add(ctx, 1, e.tel.suppressed[suppressMinSeverity]...)
+		return out, false
+	}
+	out = windowFinding{key: key, finding: *f, anomaly: newAnomaly(&key, key.Model, "", now.UnixNano(), f)}
+	e.note(ent, ruleJudge, &out.anomaly, f.onset, out.anomaly.Time.UnixNano(), "")
+	e.tel.found(ctx, f)
+	return out, true
+}
+
 // emit sends findings that belong to no call, each as a span of its own from
 // onset to the time at which it was seen, under the service that it is about.
 // A pipeline that refuses them is told of once more by its own metrics; here
@@ -96,13 +124,11 @@ func (e *engine) emit(ctx context.Context, found []windowFinding) {
 	n := 0
 	for i := range found {
 		f := &found[i]
-		if f.severity < e.cfg.MinSeverity {
-			e.tel.builder.AnomaliesSuppressedTotal.Add(ctx, 1, e.tel.suppressed[suppressMinSeverity]...)
-			continue
+		if f.end != nil {
+			appendEndSpan(td, f.end)
+		} else {
+			appendSpan(td, &f.anomaly, f.onset)
 		}
-		a := newAnomaly(&f.key, f.key.Model, "", e.now().UnixNano(), &f.finding)
-		appendSpan(td, &a, f.onset)
-		e.tel.found(ctx, &f.finding)
 		n++
 	}
 	if n == 0 {
@@ -143,15 +169,7 @@ func (o outlet) consume(ctx context.Context, td ptrace.Traces) error {
 // appendSpan adds a span that carries a. Its ids follow from that of the
 // anomaly, so that a replay gives the same span.
 func appendSpan(td ptrace.Traces, a *anomaly.Anomaly, onset int64) {
-	rs := td.ResourceSpans().AppendEmpty()
-	rs.Resource().Attributes().PutStr(genai.AttrServiceName, a.Service)
-	ss := rs.ScopeSpans().AppendEmpty()
-	ss.Scope().SetName(scopeName)
-	span := ss.Spans().AppendEmpty()
-	span.SetName(anomaly.EventName + " " + string(a.Type))
-	span.SetKind(ptrace.SpanKindInternal)
-	span.SetTraceID(pcommon.TraceID(a.ID))
-	span.SetSpanID(pcommon.SpanID(a.ID[8:]))
+	span := newSpan(td, a.Service, anomaly.EventName+" "+string(a.Type), a.ID)
 	end := pcommon.NewTimestampFromTime(a.Time)
 	start := end
 	if onset != 0 && pcommon.Timestamp(onset) < end {
@@ -160,4 +178,30 @@ func appendSpan(td ptrace.Traces, a *anomaly.Anomaly, onset int64) {
 	span.SetStartTimestamp(start)
 	span.SetEndTimestamp(end)
 	anomaly.MarkSpan(span, []anomaly.Anomaly{*a})
+}
+
+// appendEndSpan adds a span for the end of an anomaly, in the trace of the span
+// that carries it.
+func appendEndSpan(td ptrace.Traces, r *anomaly.Resolution) {
+	span := newSpan(td, r.Service, anomaly.ResolvedEventName+" "+string(r.Type), r.IDs[0])
+	id := anomaly.NewID(r.Service, r.Model, r.Metric, r.Type, r.End, anomaly.ResolvedEventName)
+	span.SetSpanID(pcommon.SpanID(id[8:]))
+	span.SetParentSpanID(pcommon.SpanID(r.IDs[0][8:]))
+	span.SetStartTimestamp(pcommon.NewTimestampFromTime(r.End))
+	span.SetEndTimestamp(pcommon.NewTimestampFromTime(r.End))
+	anomaly.MarkResolved(span, []anomaly.Resolution{*r})
+}
+
+// newSpan adds a span of the service with the ids of an anomaly.
+func newSpan(td ptrace.Traces, service, name string, id uuid.UUID) ptrace.Span {
+	rs := td.ResourceSpans().AppendEmpty()
+	rs.Resource().Attributes().PutStr(genai.AttrServiceName, service)
+	ss := rs.ScopeSpans().AppendEmpty()
+	ss.Scope().SetName(scopeName)
+	span := ss.Spans().AppendEmpty()
+	span.SetName(name)
+	span.SetKind(ptrace.SpanKindInternal)
+	span.SetTraceID(pcommon.TraceID(id))
+	span.SetSpanID(pcommon.SpanID(id[8:]))
+	return span
 }

@@ -46,6 +46,8 @@ type engine struct {
 	// now is the clock of arrival: it bounds the future, ages idle series and
 	// times snapshots. Detection runs on event time.
 	now func() time.Time
+	// peers is nil when they are switched off.
+	peers *peers
 
 	// outlets are where the spans that the engine makes itself may go.
 	outMu   sync.Mutex
@@ -70,6 +72,8 @@ type entry struct {
 	// first event. ahead is a later one that no second event has confirmed yet,
 	// else 0.
 	newest, ahead int64
+	// touched is newest when the memory of peers was told of the series.
+	touched int64
 	// states are the baselines in the order of engine.judges; nil until the
 	// series has a value for the metric.
 	states [len(metrics)]*detect.State
@@ -81,6 +85,12 @@ type entry struct {
 	noted int64
 	// marks are the last marks made, nil until there is one.
 	marks *marks
+	// episodes are those that have begun and not ended; ends are the last ones
+	// told of, nil until there is one.
+	episodes []episode
+	ends     *endMarks
+	// member is the series in the memory of peers.
+	member *member
 }
 
 // advance takes note of an event at the given time and reports whether it is
@@ -121,7 +131,8 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the extractor of LLM events: %w", err)
 	}
-	table, err := newTable(cfg)
+	peers := newPeers(&cfg.Peers)
+	table, err := newTable(cfg, peers)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +148,7 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 		}
 		e.judges = append(e.judges, j)
 	}
+	e.peers = peers
 	if e.rules, err = newRules(cfg); err != nil {
 		return nil, err
 	}
@@ -152,8 +164,12 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	return e, nil
 }
 
-func newTable(cfg *Config) (*series.Table[entry], error) {
-	table, err := series.NewTable(series.Options[entry]{MaxSeries: cfg.MaxSeries, IdleTimeout: cfg.IdleTimeout, LiveFor: min(series.DefaultLiveFor, cfg.IdleTimeout)})
+func newTable(cfg *Config, peers *peers) (*series.Table[entry], error) {
+	options := series.Options[entry]{MaxSeries: cfg.MaxSeries, IdleTimeout: cfg.IdleTimeout, LiveFor: min(series.DefaultLiveFor, cfg.IdleTimeout)}
+	if peers != nil {
+		options.OnEvict = peers.onEvict
+	}
+	table, err := series.NewTable(options)
 	if err != nil {
 		return nil, fmt.Errorf("build the table of series: %w", err)
 	}

@@ -5,12 +5,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/detect"
 )
 
 // rootCause states the facts behind the verdict of judge i: what was measured
 // and expected, who saw it, since when, and how the other metrics of the same
 // call look.
-func (b *batch) rootCause(i int, o outcome) string {
+func (b *batch) rootCause(i int, o outcome, e *expectation) string {
 	ev, j, v := &b.event, &b.judges[i], &b.verdicts[i]
 	x := j.metric.value(ev)
 	s := make([]byte, 0, 256)
@@ -26,14 +29,25 @@ func (b *batch) rootCause(i int, o outcome) string {
 		s = append(s, " on average: "...)
 	}
 	s = j.metric.appendRatio(s, v.Level, v.Expected)
-	// A shift detector measures from the long-term mean: its limit need not lie
-	// beyond the expected value, and would only confuse then.
-	if (v.Limit-v.Expected)*float64(v.Side) > 0 {
-		s = append(s, " (limit "...)
-		s = appendNumber(s, v.Limit)
+	if e.known {
+		s = append(s, " ("...)
+		// A shift detector measures from the long-term mean: its limit need not
+		// lie beyond the expected value, and would only confuse then.
+		if v.Level != x && (v.Limit-v.Expected)*float64(v.Side) > 0 {
+			s = append(s, "limit "...)
+			s = appendNumber(s, v.Limit)
+			s = append(s, "; "...)
+		}
+		s = append(s, "limits of a single call "...)
+		s = appendNumber(s, e.lower)
+		s = append(s, " to "...)
+		s = appendNumber(s, e.upper)
 		s = append(s, ')')
 	}
 	s = append(s, ", "...)
+	if v.Level == x {
+		s = appendSigma(s, v.Sigma)
+	}
 	s = append(s, side(v)...)
 	s = append(s, "; seen by "...)
 	for n, f := range v.Findings[:v.N] {
@@ -44,6 +58,9 @@ func (b *batch) rootCause(i int, o outcome) string {
 	}
 	s = append(s, "; since "...)
 	s = time.Unix(0, v.Onset).UTC().AppendFormat(s, time.RFC3339Nano)
+	s = append(s, "; after "...)
+	s = strconv.AppendUint(s, v.Samples, 10)
+	s = append(s, " samples"...)
 	for k := range b.judges {
 		if k == i || !o.has(o.anomalous, k) {
 			continue
@@ -61,6 +78,51 @@ func (b *batch) rootCause(i int, o outcome) string {
 		s = append(s, names...)
 	}
 	return string(s)
+}
+
+// expectation is what a judge expects of the next call, in the unit of its
+// metric: within the limits no detector of single values fires.
+type expectation struct {
+	known         bool
+	lower, upper  float64
+	value, normal float64
+}
+
+func (b *batch) expectation(ent *entry, i int) expectation {
+	j := &b.judges[i]
+	_, lower, upper, ok := j.model.Expect(ent.states[i])
+	// No metric can be negative; the log scale has an offset that can.
+	return expectation{
+		known: ok, lower: max(0, j.metric.tidy(lower)), upper: upper,
+		value: b.verdicts[i].Level, normal: j.metric.tidy(b.verdicts[i].Expected),
+	}
+}
+
+// Keys of Details.Additional with what was expected: the limits of a single
+// call, and the level as a multiple of the expected value.
+const (
+	detailLower = "lower_limit"
+	detailUpper = "upper_limit"
+	detailRatio = "ratio"
+)
+
+func (e *expectation) addTo(a *anomaly.Anomaly) {
+	if e.known {
+		a.Details.Additional[detailLower], a.Details.Additional[detailUpper] = e.lower, e.upper
+	}
+	if e.normal > 0 {
+		a.Details.Additional[detailRatio] = e.value / e.normal
+	}
+}
+
+// appendSigma writes a distance in standard deviations; it is cut at MaxSigma.
+func appendSigma(s []byte, sigma float64) []byte {
+	sigma = math.Abs(sigma)
+	if sigma >= detect.MaxSigma {
+		s = append(s, "more than "...)
+	}
+	s = appendNumber(s, sigma)
+	return append(s, " sigma "...)
 }
 
 // within lists the metrics of the call that a baseline was there for and that

@@ -59,13 +59,11 @@ func (b *batch) judgeItem(ctx context.Context, from origin) {
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: b.model}, b.now.UnixNano())
 	defer ref.Release()
 	ent := ref.Value
-	if ent.marks != nil {
-		if found, again := ent.marks.find(b.delivery); again {
-			b.counts.skipped[skipRepeated]++
-			from.mark(found)
-			return
-		}
+	if found, again := b.repeated(ent); again {
+		from.mark(found, b.resolved)
+		return
 	}
+	b.ended = b.ended[:0]
 	b.countProblems()
 	b.at = b.eventTime(ent)
 	if !b.marks.Empty() {
@@ -81,7 +79,8 @@ func (b *batch) judgeItem(ctx context.Context, from origin) {
 		}
 	}
 	if len(b.found) > 0 {
-		from.mark(b.report(ctx, from, ent, &ref.Key, outcome{}))
+		found := b.tell(ctx, from, ent, &ref.Key, outcome{})
+		from.mark(found, b.resolved)
 	}
 }
 
@@ -92,13 +91,16 @@ func (b *batch) countProblems() {
 	}
 }
 
-// mark writes anomalies onto the span or the log record.
-func (o origin) mark(found []anomaly.Anomaly) {
+// mark writes anomalies, and ends of earlier ones, onto the span, or beside the
+// log record.
+func (o origin) mark(found []anomaly.Anomaly, ended []anomaly.Resolution) {
 	if o.log != nil {
 		anomaly.MarkLog(o.log.records, o.log.record, found)
+		anomaly.MarkResolvedLog(o.log.records, o.log.record, ended)
 		return
 	}
 	anomaly.MarkSpan(o.span, found)
+	anomaly.MarkResolved(o.span, ended)
 }
 
 // Names of log records whose attributes are judged; see genai.Marks.
@@ -199,4 +201,5 @@ func deliveryOf(record plog.LogRecord, at pcommon.Timestamp) delivery {
 func (b *batch) forget() {
 	b.event, b.content, b.model, b.from = genai.Event{}, genai.Event{}, "", origin{}
 	b.marks.Clear()
+	b.resolved = nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/detect/rate"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
@@ -85,6 +86,10 @@ type finding struct {
 	// onset is the event time (unix ns) at which it began, at that at which it
 	// was seen; 0 means the event time of the call.
 	onset, at int64
+	// ended is set when the anomaly of this type and metric that was reported
+	// last is over; baseline is the new normal of one that has been rebased.
+	// Severity and texts have no meaning then. Rules that cannot tell leave it.
+	ended anomaly.EndReason
 	// samples is the number of items that the baseline rests on.
 	samples uint64
 	// window describes the reference data, for example "last_10_minutes".
@@ -109,10 +114,14 @@ func (b *batch) judgeRules(ent *entry, late bool, found []finding) []finding {
 	return found
 }
 
-// rebased counts that a lasting change has become the normal state of a metric
-// that a rule judges. It is rare, so it is recorded at once.
-func (b *batch) rebased(metric string) {
+// endOf says how an episode of a rule has ended. A lasting change that has
+// become the normal state is counted; it is rare, so at once.
+func (b *batch) endOf(signal rate.Signal, metric string) anomaly.EndReason {
+	if signal == rate.Recovered {
+		return anomaly.EndRecovered
+	}
 	b.tel.builder.BaselinesRebasedTotal.Add(context.Background(), 1, labels("metric", metric)...)
+	return anomaly.EndRebased
 }
 
 // pass lets the rules judge what shows without a call, and emits what they
@@ -131,15 +140,11 @@ func (e *engine) pass(now time.Time) []windowFinding {
 			}
 		}
 		for i := range scratch {
-			out = append(out, windowFinding{key: key, finding: scratch[i]})
+			if f, news := e.windowFinding(key, ent, &scratch[i], now); news {
+				out = append(out, f)
+			}
 		}
 		return true
 	})
 	return out
-}
-
-// windowFinding is a finding about a series that no call shows.
-type windowFinding struct {
-	key series.Key
-	finding
 }

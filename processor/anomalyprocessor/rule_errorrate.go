@@ -47,11 +47,13 @@ func (r errorRateRule) call(b *batch, st ruleState, late bool, found []finding) 
 		r.model.Learn(s, b.event.Failed)
 		return found
 	}
-	switch r.model.Observe(s, b.at, b.event.Failed, b.event.ErrorType) {
+	switch signal := r.model.Observe(s, b.at, b.event.Failed, b.event.ErrorType); signal {
 	case rate.Ongoing:
 		b.counts.suppressed[suppressOngoing]++
-	case rate.Rebased:
-		b.rebased(metricErrorRate)
+	case rate.Recovered, rate.Rebased:
+		f := finding{typ: anomaly.TypeErrorRateIncrease, metric: metricErrorRate, ended: b.endOf(signal, metricErrorRate)}
+		f.baseline = r.model.Report(s).Expected
+		return append(found, f)
 	case rate.Alarm:
 		report := r.model.Report(s)
 		return append(found, errorRateFinding(&report))

@@ -47,11 +47,14 @@ func (r throughputRule) call(b *batch, st ruleState, late bool, found []finding)
 		r.model.Learn(s, b.at)
 		return found
 	}
-	switch r.model.Observe(s, b.at, b.now.UnixNano()) {
+	switch signal := r.model.Observe(s, b.at, b.now.UnixNano()); signal {
 	case rate.Ongoing:
 		b.counts.suppressed[suppressOngoing]++
-	case rate.Rebased:
-		b.rebased(metricThroughput)
+	case rate.Recovered, rate.Rebased:
+		// Only one episode is on at a time, so that it is the one last told.
+		f := finding{typ: throughputType(s.Report().Change), metric: metricThroughput, baseline: s.Normal()}
+		f.ended = b.endOf(signal, metricThroughput)
+		return append(found, f)
 	case rate.Alarm:
 		report := s.Report()
 		return append(found, throughputFinding(&report))
@@ -68,10 +71,17 @@ func (r throughputRule) pass(st ruleState, now time.Time, found []finding) []fin
 	return found
 }
 
+func throughputType(c rate.Change) anomaly.Type {
+	if c == rate.Surge {
+		return typeThroughputSurge
+	}
+	return anomaly.TypeThroughputDegradation
+}
+
 func throughputFinding(r *rate.ArrivalReport) finding {
 	minutes := time.Duration(r.Window).Minutes()
 	f := finding{
-		typ: anomaly.TypeThroughputDegradation, metric: metricThroughput, method: methodCounts,
+		typ: throughputType(r.Change), metric: metricThroughput, method: methodCounts,
 		severity: anomaly.Severity(r.Severity), confidence: r.Confidence,
 		value: r.Rate, baseline: r.Normal, threshold: r.Limit / minutes, sigma: -r.Deviate,
 		onset: r.Onset, at: r.At, samples: r.Bins,
@@ -94,7 +104,7 @@ func throughputFinding(r *rate.ArrivalReport) finding {
 		f.remediation = []string{"Nothing of this series arrives: look at the service, at its exporter, and at the way from there to here."}
 	default:
 		if r.Change == rate.Surge {
-			f.typ, f.sigma = typeThroughputSurge, r.Deviate
+			f.sigma = r.Deviate
 			f.context[contextSide] = "above"
 		}
 		cause = fmt.Appendf(cause, "%d calls in ", r.Calls)

@@ -68,7 +68,7 @@ func (s *snapshots) load(ctx context.Context) {
 	}
 	if err != nil {
 		// Half a snapshot is worse than none.
-		if table, terr := newTable(e.cfg); terr == nil {
+		if table, terr := newTable(e.cfg, e.peers); terr == nil {
 			e.table = table
 		}
 		e.tel.builder.SnapshotFailuresTotal.Add(ctx, 1, metric.WithAttributeSet(e.tel.load))
@@ -90,7 +90,7 @@ func (s *snapshots) load(ctx context.Context) {
 }
 
 // slots are what the snapshot keeps of a series, the judges first, then the
-// rules: their names and what their states can be read by.
+// rules, then the episodes that are on: their names and what their states can be read by.
 func (s *snapshots) slots() []headMetric {
 	var out []headMetric
 	for i := range s.engine.judges {
@@ -99,7 +99,7 @@ func (s *snapshots) slots() []headMetric {
 	for _, r := range s.engine.rules {
 		out = append(out, headMetric{name: rulePrefix + r.name(), fingerprint: r.fingerprint()})
 	}
-	return out
+	return append(out, headMetric{name: "episodes", fingerprint: 1})
 }
 
 // rulePrefix tells the names of rules from those of metrics.
@@ -176,7 +176,16 @@ func (s *snapshots) restoreStates(ent *entry, slots []int, set uint64, r *reader
 }
 
 func (s *snapshots) restoreState(ent *entry, slot int, blob []byte) (err error) {
-	if rule := slot - len(s.engine.judges); rule >= 0 {
+	rule := slot - len(s.engine.judges)
+	if rule == len(s.engine.rules) {
+		ent.episodes, err = s.engine.readEpisodes(blob)
+		// An episode of a metric that starts cold would never end.
+		ent.episodes = slices.DeleteFunc(ent.episodes, func(ep episode) bool {
+			return ep.judge != ruleJudge && ent.states[ep.judge] == nil
+		})
+		return err
+	}
+	if rule >= 0 {
 		ent.rules[rule], err = s.engine.rules[rule].readState(blob)
 		return err
 	}
@@ -247,6 +256,9 @@ func (s *snapshots) encode(b []byte, key *series.Key, last int64, ent *entry) []
 			set |= 1 << (first + i)
 		}
 	}
+	if len(ent.episodes) > 0 {
+		set |= 1 << (first + len(s.engine.rules))
+	}
 	b = binary.AppendUvarint(b, set)
 	var scratch [2048]byte
 	add := func(blob []byte) {
@@ -262,6 +274,9 @@ func (s *snapshots) encode(b []byte, key *series.Key, last int64, ent *entry) []
 		if st != nil {
 			add(st.appendState(scratch[:0]))
 		}
+	}
+	if len(ent.episodes) > 0 {
+		add(appendEpisodes(scratch[:0], ent.episodes))
 	}
 	return b
 }

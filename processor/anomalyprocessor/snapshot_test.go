@@ -339,7 +339,7 @@ func FuzzSnapshot(f *testing.F) {
 			chunk = seal(slices.Clone(chunk))
 		}
 		s := &memStorage{data: map[string][]byte{headKey: head, chunkKey(0, 0): chunk, chunkKey(1, 0): chunk}}
-		table, err := newTable(eng.cfg)
+		table, err := newTable(eng.cfg, nil)
 		require.NoError(t, err)
 		eng.eng.table, eng.t = table, t
 		(&snapshots{engine: eng.eng, client: &memClient{s}}).load(context.Background())

@@ -35,6 +35,7 @@ const (
 var (
 	skipNames     = [...]string{"failed_call", "no_values", "repeated", "evaluator_limit"}
 	suppressNames = [numSuppressions]string{"ongoing", "min_severity", "same_type"}
+	limitNames    = [numLimits]string{"group_size", "memory", "related"}
 )
 
 // counts is the tally of one batch, recorded at its end.
@@ -54,6 +55,7 @@ type telemetry struct {
 
 	skipped    [numSkips][]metric.AddOption
 	suppressed [numSuppressions][]metric.AddOption
+	limited    [numLimits][]metric.AddOption
 	rebased    [][]metric.AddOption
 	// detections is indexed by judge, detector of its model and severity.
 	detections [][][anomaly.SeverityCritical + 1][]metric.AddOption
@@ -80,6 +82,9 @@ func newTelemetry(set component.TelemetrySettings, judges []judge) (*telemetry, 
 	}
 	for i, name := range suppressNames {
 		t.suppressed[i] = labels("reason", name)
+	}
+	for i, name := range limitNames {
+		t.limited[i] = labels("reason", name)
 	}
 	for _, j := range judges {
 		t.rebased = append(t.rebased, labels("metric", j.metric.name))
@@ -176,4 +181,16 @@ func (t *telemetry) detected(ctx context.Context, judge int, v *detect.Verdict) 
 // found counts a finding of a rule that is reported.
 func (t *telemetry) found(ctx context.Context, f *finding) {
 	t.builder.AnomaliesDetectedTotal.Add(ctx, 1, labels("detector", string(f.method), "type", string(f.typ), "severity", f.severity.String())...)
+}
+
+// resolved counts an anomaly that is over.
+func (t *telemetry) resolved(ctx context.Context, typ anomaly.Type, reason anomaly.EndReason) {
+	t.builder.AnomaliesResolvedTotal.Add(ctx, 1, labels("type", string(typ), "reason", string(reason))...)
+}
+
+// limitedBy counts what bounds have left out of an explanation.
+func (t *telemetry) limitedBy(limited [numLimits]int64) {
+	for i, n := range limited {
+		add(context.Background(), t.builder.ExplanationsLimitedTotal, n, t.limited[i])
+	}
 }

@@ -26,9 +26,12 @@ func TestEveryDeclaredMetricIsRecorded(t *testing.T) {
 
 	mem := newMemStorage()
 	mem.data[headKey] = []byte("damaged")
-	r := newRigOn(t, testHost{storageID: mem}, withStorage(func(c *Config) { c.MaxSeries = 4 }))
-	g := newTraffic(40)
+	r := newRigOn(t, testHost{storageID: mem}, withStorage(func(c *Config) { c.MaxSeries, c.Peers.MaxRelated = 4, 0 }))
+	g, other := newTraffic(40), newTraffic(41)
+	other.service = "search"
 	r.send(g.calls(200)...)
+	r.send(other.calls(200)...)
+	r.send(other.with(slow))
 	r.send(g.with(func(c *call) { c.end = epoch }), g.with(func(c *call) { c.end = epoch.AddDate(1, 0, 0) }), g.with(func(c *call) { c.failed = true }))
 	for range 300 {
 		r.send(g.with(slow))

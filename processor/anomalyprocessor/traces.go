@@ -34,8 +34,14 @@ type batch struct {
 	from     origin
 	delivery delivery
 	// found is what the rules have found on the event.
-	found  []finding
-	counts counts
+	found []finding
+	// ended are the episodes that end with the event.
+	ended []ending
+	// resolved are the anomalies that are over with it.
+	resolved []anomaly.Resolution
+	counts   counts
+	// whole is the event with all that is told of it, while a provider is read.
+	whole genai.Event
 }
 
 // processTraces marks the anomalous spans of td in place. It never fails and
@@ -97,11 +103,12 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 	for p := problems; p != 0; p &= p - 1 {
 		b.counts.skipped[p.Index()]++
 	}
-	anomaly.MarkSpan(from.span, b.judge(ctx, from))
+	found := b.judge(ctx, from)
+	from.mark(found, b.resolved)
 }
 
 // judge shows the values of the event to the models of its series and returns
-// the anomalies to mark.
+// the anomalies to mark. The ends of earlier ones are in b.resolved.
 func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
 	b.model = b.aliases.model(ev)
@@ -111,11 +118,8 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		b.counts.overflow++
 	}
 	ent := ref.Value
-	if ent.marks != nil {
-		if found, again := ent.marks.find(b.delivery); again {
-			b.counts.skipped[skipRepeated]++
-			return found
-		}
+	if found, again := b.repeated(ent); again {
+		return found
 	}
 	b.at = b.eventTime(ent)
 	b.noteAnswer(ent, &ref.Key)
@@ -123,7 +127,11 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	if late {
 		b.counts.late++
 	}
+	if ent.newest-ent.touched >= int64(touchEvery) {
+		b.touch(from, ent, &ref.Key)
+	}
 	var o outcome
+	b.ended = b.ended[:0]
 	b.found = b.judgeRules(ent, late, b.found[:0])
 	if b.conversations != nil {
 		b.found = b.conversationCall(b.found)
@@ -135,7 +143,7 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		if len(b.found) == 0 {
 			return nil
 		}
-		return b.report(ctx, from, ent, &ref.Key, o)
+		return b.tell(ctx, from, ent, &ref.Key, o)
 	}
 	for i := range b.judges {
 		j := &b.judges[i]
@@ -168,12 +176,19 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		if v.Rebased {
 			b.counts.rebased[i]++
 		}
+		if v.Rebased || v.Recovered {
+			b.ended = append(b.ended, ending{judge: i, rebased: v.Rebased, expected: v.Expected})
+		}
+	}
+	news := false
+	for i := range b.found {
+		news = news || b.found[i].ended == ""
 	}
 	switch {
-	case o.seen == 0 && len(b.found) == 0:
+	case o.seen == 0 && !news:
 		b.counts.skipped[skipNoValues]++
-	case late && len(b.found) == 0:
-	case o.anomalous == 0 && len(b.found) == 0:
+	case late && !news:
+	case o.anomalous == 0 && !news:
 		b.counts.normal++
 	default:
 		for i := range b.judges {
@@ -181,9 +196,35 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 				o.judged |= 1 << i
 			}
 		}
-		return b.report(ctx, from, ent, &ref.Key, o)
+		return b.tell(ctx, from, ent, &ref.Key, o)
+	}
+	if len(b.ended)+len(b.found) > 0 {
+		return b.tell(ctx, from, ent, &ref.Key, o)
 	}
 	return nil
+}
+
+// repeated reports whether the item has come before and was marked, and returns
+// what it was marked with; ends are in b.resolved, which is set anew.
+func (b *batch) repeated(ent *entry) (found []anomaly.Anomaly, again bool) {
+	b.resolved = ent.ends.find(b.delivery)
+	if ent.marks != nil {
+		found, again = ent.marks.find(b.delivery)
+	}
+	if again = again || len(b.resolved) > 0; again {
+		b.counts.skipped[skipRepeated]++
+	}
+	return found, again
+}
+
+// tell reports what the event shows and remembers it, in case that the span is
+// sent again. It runs while ent is locked.
+func (b *batch) tell(ctx context.Context, from origin, ent *entry, key *series.Key, o outcome) []anomaly.Anomaly {
+	b.beginEpisodes(ent, o)
+	found := b.report(ctx, from, ent, key, o)
+	b.resolved = b.endEpisodes(ctx, ent, key)
+	ent.addEnds(b.delivery, b.resolved)
+	return found
 }
 
 // eventTime is the end of the call on a time scale that bad clocks cannot

@@ -320,5 +320,8 @@ func (s *ArrivalState) spreadOf(bins float64) (k int, d float64) {
 	return k, d
 }
 
+// Normal is the expected number of calls in a minute.
+func (s *ArrivalState) Normal() float64 { return s.rate }
+
 // Report describes what the last [Alarm] was about.
 func (s *ArrivalState) Report() ArrivalReport { return s.report }

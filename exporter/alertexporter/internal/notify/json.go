@@ -18,6 +18,26 @@ const (
 	TruncatedKey = "truncated"
 )
 
+// DataJSON is the wire form of what the notification is about, in at most limit
+// bytes: the anomaly, or its end.
+func (n Notification) DataJSON(limit int) ([]byte, error) {
+	if n.End == nil {
+		return n.AnomalyJSON(limit)
+	}
+	r := *n.End
+	for _, text := range []int{1024, 256, 64} {
+		out, err := json.Marshal(&r)
+		if err != nil || len(out) <= limit {
+			return out, err
+		}
+		cut := func(s string) string { return CutText(s, text) }
+		r.Service, r.Model, r.Metric, r.Summary = cut(r.Service), cut(r.Model), cut(r.Metric), cut(r.Summary)
+		r.Type, r.Reason = anomaly.Type(cut(string(r.Type))), anomaly.EndReason(cut(string(r.Reason)))
+		r.IDs = r.IDs[:min(len(r.IDs), maxList)]
+	}
+	return json.Marshal(&r)
+}
+
 // AnomalyJSON is the wire form of the anomaly, with the number of suppressed
 // ones in its context, in at most limit bytes. A larger one loses its optional
 // maps first, and the ends of its texts and lists when that does not help.

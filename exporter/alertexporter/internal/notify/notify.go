@@ -11,13 +11,17 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/collector/component"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 )
 
-// EventType is the type of every notification about a found anomaly.
-const EventType = "anomaly.detected"
+// Types of notifications: about a found anomaly, and about the end of one.
+const (
+	EventType     = "anomaly.detected"
+	EventResolved = "anomaly.resolved"
+)
 
 // Notification is one anomaly that a target shall tell about.
 type Notification struct {
@@ -25,11 +29,29 @@ type Notification struct {
 	// Suppressed is the number of anomalies of the same identity that were
 	// not notified since the last notification of that identity.
 	Suppressed uint64
+	// End is set when the notification is about the end of the anomaly. Of
+	// Anomaly only ID, Time (that of the end), Severity, Type, Service and Model
+	// are set then.
+	End *anomaly.Resolution
 }
 
-// ID names the notification. It is the id of the anomaly, so that it is the
-// same for every attempt, every replica and every target.
-func (n Notification) ID() string { return n.Anomaly.ID.String() }
+// ID names the notification. It is the id of the anomaly, or one that follows
+// from it for its end, so that it is the same for every attempt, every replica
+// and every target.
+func (n Notification) ID() string {
+	if n.End != nil {
+		return uuid.NewSHA1(n.Anomaly.ID, []byte(EventResolved)).String()
+	}
+	return n.Anomaly.ID.String()
+}
+
+// Type is the type of the notification.
+func (n Notification) Type() string {
+	if n.End != nil {
+		return EventResolved
+	}
+	return EventType
+}
 
 // Target delivers notifications to one place. Notify may be called from
 // several goroutines between Start and Shutdown.

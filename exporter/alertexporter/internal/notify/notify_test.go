@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -83,4 +84,27 @@ func TestCutTextKeepsCharactersWhole(t *testing.T) {
 	} {
 		assert.Equal(t, tc.want, CutText(tc.in, tc.limit))
 	}
+}
+
+func TestAnEndHasAnIdAndATypeOfItsOwn(t *testing.T) {
+	id := anomaly.NewID("s", "m", "x", anomaly.TypeLatencySpike, time.Unix(1, 0), "")
+	end := anomaly.Resolution{
+		IDs: []uuid.UUID{id}, Service: strings.Repeat("<", 3000), Model: "m", Type: anomaly.TypeLatencySpike, Metric: "latency_ms",
+		Onset: time.Unix(1, 0), End: time.Unix(61, 0), Reason: anomaly.EndRebased, Baseline: 9600, Summary: "the new normal",
+	}
+	n := Notification{Anomaly: anomaly.Anomaly{ID: id}, End: &end}
+	assert.Equal(t, "anomaly.resolved", n.Type())
+	assert.NotEqual(t, id.String(), n.ID())
+	assert.Equal(t, n.ID(), n.ID())
+	assert.Equal(t, "anomaly.detected", Notification{}.Type())
+	for _, limit := range []int{100_000, 10_000, 2000} {
+		raw, err := n.DataJSON(limit)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, len(raw), limit)
+		var got map[string]any
+		require.NoError(t, json.Unmarshal(raw, &got))
+		assert.Equal(t, id.String(), got["alert_id"])
+		assert.InDelta(t, 9600, got["baseline"], 1e-9)
+	}
+	assert.Len(t, end.Service, 3000, "the caller's is not changed")
 }

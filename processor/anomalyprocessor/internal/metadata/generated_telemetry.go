@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                        sync.Mutex
 	registrations             []metric.Registration
 	AnomaliesDetectedTotal    metric.Int64Counter
+	AnomaliesResolvedTotal    metric.Int64Counter
 	AnomaliesSuppressedTotal  metric.Int64Counter
 	BaselinesRebasedTotal     metric.Int64Counter
 	Conversations             metric.Int64ObservableGauge
@@ -39,6 +40,7 @@ type TelemetryBuilder struct {
 	EventsNormalTotal         metric.Int64Counter
 	EventsProcessedTotal      metric.Int64Counter
 	EventsSkippedTotal        metric.Int64Counter
+	ExplanationsLimitedTotal  metric.Int64Counter
 	Series                    metric.Int64ObservableGauge
 	SeriesEvictedTotal        metric.Int64ObservableCounter
 	SeriesOverflowTotal       metric.Int64Counter
@@ -153,6 +155,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{anomaly}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.AnomaliesResolvedTotal, err = builder.meter.Int64Counter(
+		"sentinel_anomalies_resolved_total",
+		metric.WithDescription("Anomalies that were marked and are over. An anomaly and those with which it became more severe count once. [Development]"),
+		metric.WithUnit("{anomaly}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.AnomaliesSuppressedTotal, err = builder.meter.Int64Counter(
 		"sentinel_anomalies_suppressed_total",
 		metric.WithDescription("Anomalous values that were not marked as an anomaly of their own. [Development]"),
@@ -212,6 +220,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"sentinel_events_skipped_total",
 		metric.WithDescription("LLM events, or single values of them, that were not judged. The span itself always passes on. [Development]"),
 		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExplanationsLimitedTotal, err = builder.meter.Int64Counter(
+		"sentinel_explanations_limited_total",
+		metric.WithDescription("Statements or related anomalies that an explanation lacks because a bound was reached. [Development]"),
+		metric.WithUnit("{statement}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.Series, err = builder.meter.Int64ObservableGauge(

@@ -37,6 +37,7 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.AnomaliesDetectedTotal.Add(context.Background(), 1)
+	tb.AnomaliesResolvedTotal.Add(context.Background(), 1)
 	tb.AnomaliesSuppressedTotal.Add(context.Background(), 1)
 	tb.BaselinesRebasedTotal.Add(context.Background(), 1)
 	tb.DetectionDurationSeconds.Record(context.Background(), 1)
@@ -45,12 +46,16 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.EventsNormalTotal.Add(context.Background(), 1)
 	tb.EventsProcessedTotal.Add(context.Background(), 1)
 	tb.EventsSkippedTotal.Add(context.Background(), 1)
+	tb.ExplanationsLimitedTotal.Add(context.Background(), 1)
 	tb.SeriesOverflowTotal.Add(context.Background(), 1)
 	tb.SnapshotDurationSeconds.Record(context.Background(), 1)
 	tb.SnapshotFailuresTotal.Add(context.Background(), 1)
 	tb.SnapshotRestoredSeries.Record(context.Background(), 1)
 	tb.SnapshotSizeBytes.Record(context.Background(), 1)
 	AssertEqualAnomaliesDetectedTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualAnomaliesResolvedTotal(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualAnomaliesSuppressedTotal(t, testTel,
@@ -81,6 +86,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualEventsSkippedTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExplanationsLimitedTotal(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualSeries(t, testTel,

@@ -101,9 +101,9 @@ func writeWord(b *strings.Builder, s string) {
 
 // publishing builds the message of n.
 func publishing(n notify.Notification, sentAt time.Time) (amqp.Publishing, error) {
-	body, err := n.AnomalyJSON(maxBody)
+	body, err := n.DataJSON(maxBody)
 	if err != nil {
-		return amqp.Publishing{}, fmt.Errorf("encode anomaly: %w", err)
+		return amqp.Publishing{}, fmt.Errorf("encode the data: %w", err)
 	}
 	a := &n.Anomaly
 	headers := amqp.Table{
@@ -124,7 +124,7 @@ func publishing(n notify.Notification, sentAt time.Time) (amqp.Publishing, error
 		DeliveryMode: amqp.Persistent,
 		MessageId:    n.ID(),
 		Timestamp:    sentAt.UTC(),
-		Type:         notify.EventType,
+		Type:         n.Type(),
 		AppId:        appID,
 		Body:         body,
 	}, nil

@@ -30,13 +30,13 @@ type sentinelBody struct {
 // encode writes the body of n. It depends on n alone, so that each attempt
 // sends the same bytes.
 func encode(f Format, n notify.Notification) ([]byte, error) {
-	data, err := n.AnomalyJSON(maxBody - maxEnvelope)
+	data, err := n.DataJSON(maxBody - maxEnvelope)
 	if err != nil {
-		return nil, fmt.Errorf("encode anomaly: %w", err)
+		return nil, fmt.Errorf("encode the data: %w", err)
 	}
 	at := n.Anomaly.Time.UTC().Format(time.RFC3339Nano)
 	if f == FormatSentinel {
-		return json.Marshal(sentinelBody{EventType: notify.EventType, Timestamp: at, Data: data})
+		return json.Marshal(sentinelBody{EventType: n.Type(), Timestamp: at, Data: data})
 	}
-	return json.Marshal(standardBody{Type: notify.EventType, Timestamp: at, Data: data})
+	return json.Marshal(standardBody{Type: n.Type(), Timestamp: at, Data: data})
 }
