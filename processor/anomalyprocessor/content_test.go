@@ -60,6 +60,16 @@ func (g *traffic) around(p, sigma float64) float64 {
 	return 1 / (1 + math.Exp(-y))
 }
 
+// newsIn counts the findings that are no ends.
+func newsIn(found []finding) (n int) {
+	for i := range found {
+		if found[i].ended == "" {
+			n++
+		}
+	}
+	return n
+}
+
 func TestAFallOfScoresIsAnAnomalyOfTheKindOfItsEvaluator(t *testing.T) {
 	for _, tc := range []struct {
 		evaluator      string
@@ -87,6 +97,13 @@ func TestAFallOfScoresIsAnAnomalyOfTheKindOfItsEvaluator(t *testing.T) {
 			assert.Equal(t, tc.evaluator, a.Context.Additional[contextEvaluator])
 			assert.NotEmpty(t, a.Context.TraceID)
 			assert.NotEmpty(t, a.RootCause)
+			var ends []anomaly.Resolution
+			for range 300 {
+				ends = append(ends, r.ends(g.evaluated(tc.evaluator, g.around(tc.before, .5), ""))...)
+			}
+			require.Len(t, ends, 1)
+			assert.Equal(t, a.ID, ends[0].IDs[0])
+			assert.Equal(t, anomaly.EndRecovered, ends[0].Reason)
 		})
 	}
 }
@@ -196,7 +213,7 @@ func TestNormalEvaluationsRaiseNoAlarm(t *testing.T) {
 			e := r.newEvaluator("relevance")
 			for n := range 2000 {
 				b.at = epoch.Add(time.Duration(n) * time.Minute).UnixNano()
-				alarms += len(r.result(b, e, &genai.Evaluation{Name: "relevance", Score: draw(rng), Scored: true}, false, nil))
+				alarms += newsIn(r.result(b, e, &genai.Evaluation{Name: "relevance", Score: draw(rng), Scored: true}, false, nil))
 			}
 		}
 		t.Logf("%s: %d alarms on 240000 scores", name, alarms)

@@ -112,9 +112,15 @@ func TestSeriesThatNeverWorkedAlarms(t *testing.T) {
 	}
 	assert.EqualValues(t, 193, r.counter("anomalies_suppressed_total", "reason", "ongoing"))
 	assert.Zero(t, r.counter("baselines_rebased_total", "metric", "error_rate"))
+	var ends []anomaly.Resolution
 	for range 400 {
 		found = append(found, marked(r.send(g.with(fails("AuthenticationError"))))...)
+		ends = append(ends, r.sentEnds()...)
 	}
+	require.Len(t, ends, 1)
+	assert.Equal(t, anomaly.EndRebased, ends[0].Reason)
+	assert.Len(t, ends[0].IDs, 3)
+	assert.Greater(t, ends[0].Baseline, .9)
 	assert.Len(t, found, 3)
 	assert.EqualValues(t, 1, r.counter("baselines_rebased_total", "metric", "error_rate"), "an hour makes it normal, and that is counted")
 }

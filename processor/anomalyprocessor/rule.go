@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
-	"github.com/llm-devops/llm-sentinel/internal/detect/rate"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
@@ -114,14 +113,21 @@ func (b *batch) judgeRules(ent *entry, late bool, found []finding) []finding {
 	return found
 }
 
-// endOf says how an episode of a rule has ended. A lasting change that has
-// become the normal state is counted; it is rare, so at once.
-func (b *batch) endOf(signal rate.Signal, metric string) anomaly.EndReason {
-	if signal == rate.Recovered {
-		return anomaly.EndRecovered
+// endReason says how an episode has ended.
+func endReason(rebased bool) anomaly.EndReason {
+	if rebased {
+		return anomaly.EndRebased
 	}
-	b.tel.builder.BaselinesRebasedTotal.Add(context.Background(), 1, labels("metric", metric)...)
-	return anomaly.EndRebased
+	return anomaly.EndRecovered
+}
+
+// endOf is endReason; it counts a lasting change that has become the normal
+// state of metric. That is rare, so it is recorded at once.
+func (b *batch) endOf(rebased bool, metric string) anomaly.EndReason {
+	if rebased {
+		b.tel.builder.BaselinesRebasedTotal.Add(context.Background(), 1, labels("metric", metric)...)
+	}
+	return endReason(rebased)
 }
 
 // pass lets the rules judge what shows without a call, and emits what they

@@ -51,7 +51,7 @@ func (r errorRateRule) call(b *batch, st ruleState, late bool, found []finding) 
 	case rate.Ongoing:
 		b.counts.suppressed[suppressOngoing]++
 	case rate.Recovered, rate.Rebased:
-		f := finding{typ: anomaly.TypeErrorRateIncrease, metric: metricErrorRate, ended: b.endOf(signal, metricErrorRate)}
+		f := finding{typ: anomaly.TypeErrorRateIncrease, metric: metricErrorRate, ended: b.endOf(signal == rate.Rebased, metricErrorRate)}
 		f.baseline = r.model.Report(s).Expected
 		return append(found, f)
 	case rate.Alarm:

@@ -142,6 +142,8 @@ func (r *evaluationRule) result(b *batch, e *evaluator, ev *genai.Evaluation, la
 			r.fails.Learn(&e.fails, b.at, bad)
 		} else if v, news := r.fails.Observe(&e.fails, b.at, bad); news {
 			found = append(found, e.failing(&v))
+		} else if v.End != 0 {
+			found = append(found, burstEnd(&v, e.profile.typ, e.failureRate()))
 		}
 	}
 	if !ev.Scored || math.Abs(ev.Score) > math.MaxFloat32/4 {
@@ -176,6 +178,8 @@ func (r *evaluationRule) score(b *batch, e *evaluator, score float64, late bool,
 	}
 	v := m.Observe(e.scores, b.at, y)
 	switch {
+	case v.Rebased || v.Recovered:
+		return append(found, finding{typ: e.profile.typ, metric: e.scoreLevel(), ended: endReason(v.Rebased), baseline: e.back(v.Expected)})
 	case !v.Alarm:
 		return found
 	case e.fails.InBurst():
@@ -244,7 +248,7 @@ func (e *evaluator) back(y float64) float64 {
 }
 
 func (e *evaluator) failing(v *burst.Verdict) finding {
-	f := burstFinding(v, e.profile.typ, "evaluation."+e.name+".failure_rate")
+	f := burstFinding(v, e.profile.typ, e.failureRate())
 	f.context = map[string]string{contextEvaluator: e.name}
 	f.cause = fmt.Sprintf("evaluator %s: %d of the latest %d results failed (%s), normally %s",
 		e.name, v.Hits, v.Items, percent(v.Share), percent(v.Normal))
@@ -258,7 +262,7 @@ func (e *evaluator) shifted(v *detect.Verdict) finding {
 		word = "risen"
 	}
 	return finding{
-		typ: e.profile.typ, metric: "evaluation." + e.name + ".score", method: anomaly.MethodCUSUM,
+		typ: e.profile.typ, metric: e.scoreLevel(), method: anomaly.MethodCUSUM,
 		severity: anomaly.Severity(v.Severity), confidence: v.Confidence,
 		value: level, baseline: expected, threshold: e.back(v.Limit), sigma: v.Sigma,
 		onset: v.Onset, samples: v.Samples, window: "latest_scores",
@@ -267,6 +271,15 @@ func (e *evaluator) shifted(v *detect.Verdict) finding {
 		cause: fmt.Sprintf("evaluator %s: the latest scores are %s on average, %s from the expected %s",
 			e.name, appendNumber(nil, level), word, appendNumber(nil, expected)),
 	}
+}
+
+// failureRate and scoreLevel are the metrics of the evaluator.
+func (e *evaluator) failureRate() string { return "evaluation." + e.name + ".failure_rate" }
+func (e *evaluator) scoreLevel() string  { return "evaluation." + e.name + ".score" }
+
+// burstEnd is the end of a burst.
+func burstEnd(v *burst.Verdict, typ anomaly.Type, metric string) finding {
+	return finding{typ: typ, metric: metric, baseline: v.Normal, ended: endReason(v.End == burst.Rebased)}
 }
 
 // burstFinding is what a burst tells in general.

@@ -33,6 +33,13 @@ var threatNames = [numThreats]string{
 	"prompt_injection", "jailbreak_attempt", "data_exfiltration", "guard", "refusals", "user_refusals", "personal_data", "near_identical_prompts",
 }
 
+// Metrics of bursts.
+const (
+	metricRefusalRate = "refusal_rate"
+	metricPIIRate     = "pii_rate"
+	metricNearPrompts = "near_identical_prompts"
+)
+
 // methodThreshold names the judgement of a single mark.
 const methodThreshold anomaly.Method = "threshold"
 
@@ -105,6 +112,9 @@ func (r *securityRule) call(b *batch, st ruleState, late bool, found []finding) 
 		return found
 	}
 	v, news := r.shares.Observe(&s.refusals, b.at, refused)
+	if v.End != 0 && !news {
+		found = append(found, burstEnd(&v, anomaly.TypeSecurityThreat, metricRefusalRate))
+	}
 	if refused {
 		found = r.refusal(b, s, user, &v, news, found)
 	}
@@ -142,7 +152,7 @@ func (s *securityState) user(seed maphash.Seed, name string, refused bool) uint1
 // refusals gather on its user.
 func (r *securityRule) refusal(b *batch, s *securityState, user uint16, v *burst.Verdict, news bool, found []finding) []finding {
 	if news {
-		f := burstFinding(v, anomaly.TypeSecurityThreat, "refusal_rate")
+		f := burstFinding(v, anomaly.TypeSecurityThreat, metricRefusalRate)
 		f.cause = fmt.Sprintf("%d of the latest %d calls were refused (%s), normally %s", v.Hits, v.Items, percent(v.Share), percent(v.Normal))
 		return r.tell(b, s, threatRefusals, f, found)
 	}
@@ -210,9 +220,12 @@ func (r *securityRule) marked(b *batch, s *securityState, found []finding) []fin
 	}
 	v, news := r.shares.Observe(s.pii, b.at, hit)
 	if !news {
+		if v.End != 0 {
+			found = append(found, burstEnd(&v, anomaly.TypeSecurityThreat, metricPIIRate))
+		}
 		return found
 	}
-	f := burstFinding(&v, anomaly.TypeSecurityThreat, "pii_rate")
+	f := burstFinding(&v, anomaly.TypeSecurityThreat, metricPIIRate)
 	f.context = types(&b.marks.Threat)
 	f.cause = fmt.Sprintf("%d of the latest %d calls carried personal data (%s), normally %s", v.Hits, v.Items, percent(v.Share), percent(v.Normal))
 	return r.tell(b, s, threatPII, f, found)
@@ -284,9 +297,12 @@ func (r *securityRule) prompt(b *batch, s *securityState, found []finding) []fin
 	}
 	v, news := r.shares.Observe(&s.prompts.near, b.at, s.prompts.window.Add(fingerprint))
 	if !news {
+		if v.End != 0 {
+			found = append(found, burstEnd(&v, anomaly.TypeSecurityThreat, metricNearPrompts))
+		}
 		return found
 	}
-	f := burstFinding(&v, anomaly.TypeSecurityThreat, "near_identical_prompts")
+	f := burstFinding(&v, anomaly.TypeSecurityThreat, metricNearPrompts)
 	f.cause = fmt.Sprintf("%d of the latest %d prompts were nearly the same as an earlier one (%s), normally %s", v.Hits, v.Items, percent(v.Share), percent(v.Normal))
 	return r.tell(b, s, threatFlood, f, found)
 }

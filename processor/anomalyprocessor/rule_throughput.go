@@ -53,7 +53,7 @@ func (r throughputRule) call(b *batch, st ruleState, late bool, found []finding)
 	case rate.Recovered, rate.Rebased:
 		// Only one episode is on at a time, so that it is the one last told.
 		f := finding{typ: throughputType(s.Report().Change), metric: metricThroughput, baseline: s.Normal()}
-		f.ended = b.endOf(signal, metricThroughput)
+		f.ended = b.endOf(signal == rate.Rebased, metricThroughput)
 		return append(found, f)
 	case rate.Alarm:
 		report := s.Report()

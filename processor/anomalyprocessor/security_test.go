@@ -118,6 +118,13 @@ func TestABurstOfRefusalsIsAThreat(t *testing.T) {
 	assert.Equal(t, "refusals", found[0].Context.Additional[contextThreat])
 	assert.Less(t, n, 30)
 	t.Logf("found after %d calls: %s", n, found[0].RootCause)
+	var ends []anomaly.Resolution
+	for n := range 200 {
+		ends = append(ends, r.ends(g.refused(0, fmt.Sprint("u", n%50)))...)
+	}
+	require.Len(t, ends, 1)
+	assert.Equal(t, found[0].ID, ends[0].IDs[0])
+	assert.Equal(t, anomaly.EndRecovered, ends[0].Reason)
 }
 
 func TestRefusalsOfOneUserAreAThreat(t *testing.T) {
@@ -201,7 +208,7 @@ func TestNormalTrafficIsNoThreat(t *testing.T) {
 			if rng.Float64() < .1 {
 				b.marks.Threat.PII = 1
 			}
-			alarms += len(built.call(b, st, false, nil))
+			alarms += newsIn(built.call(b, st, false, nil))
 		}
 	}
 	t.Logf("%d alarms on 900000 calls", alarms)

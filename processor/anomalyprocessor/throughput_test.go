@@ -59,7 +59,11 @@ func TestThroughputDropIsMarkedOnALaterCall(t *testing.T) {
 	assert.WithinDuration(t, onset, begin, 2*time.Minute)
 	assert.Contains(t, a.RootCause, "are expected")
 	assert.NotEmpty(t, a.Context.SpanID)
-	assert.Empty(t, marked(r.send(g.atRandom(20, 2*time.Hour)...)), "recovery is quiet")
+	ends := r.ends(g.atRandom(20, 2*time.Hour)...)
+	require.Len(t, ends, 1)
+	assert.Equal(t, a.ID, ends[0].IDs[0])
+	assert.Equal(t, anomaly.EndRecovered, ends[0].Reason)
+	assert.Equal(t, anomaly.TypeThroughputDegradation, ends[0].Type)
 	again := marked(r.send(g.atRandom(3, 20*time.Minute)...))
 	require.NotEmpty(t, again, "the next drop is news")
 }

@@ -130,8 +130,21 @@ const (
 	Critical
 )
 
-// Verdict is what there is to tell about a hit.
+// End says that a burst that was told is over.
+type End uint8
+
+const (
+	// Recovered: the share of hits is back.
+	Recovered End = iota + 1
+	// Rebased: the share has lasted so long that it is the normal one.
+	Rebased
+)
+
+// Verdict is what there is to tell about an item.
 type Verdict struct {
+	// End is set by the item with which a burst ends, unless another one begins
+	// with it. The other fields have no meaning then, but for Normal.
+	End      End
 	Severity uint8
 	// Share is that of hits in the window of Hits hits and Items items; Normal
 	// is the expected share, Limit the share from which on the window would be
@@ -156,16 +169,26 @@ func (s *State) InBurst() bool { return s.burst.told != 0 }
 func (d *Detector) Learn(s *State, at int64, isHit bool) { s.count(at, isHit) }
 
 // Observe counts an item with event time at (unix ns) and judges it. It reports
-// whether there is something to tell.
+// whether there is something to tell of a burst; when there is not, the End of v
+// may tell that one is over.
 func (d *Detector) Observe(s *State, at int64, isHit bool) (v Verdict, news bool) {
 	s.count(at, isHit)
-	b := &s.burst
-	if b.told != 0 {
-		s.settle()
+	if s.burst.told != 0 {
+		v.End = s.settle()
+		v.Normal = (s.baseHits + .5) / (s.baseN + 1)
 	}
 	if !isHit || s.baseN < minBaseline || s.hits < uint64(d.cfg.MinHits) {
 		return v, false
 	}
+	if hit, news := d.hit(s); news {
+		return hit, true
+	}
+	return v, false
+}
+
+// hit judges the newest item, which is a hit.
+func (d *Detector) hit(s *State) (v Verdict, news bool) {
+	b := &s.burst
 	if !d.judge(s, &v) {
 		return v, false
 	}
@@ -204,16 +227,19 @@ func (s *State) count(at int64, isHit bool) {
 }
 
 // settle ends a burst that is over, or makes it the normal state.
-func (s *State) settle() {
+func (s *State) settle() End {
 	b := &s.burst
 	switch n := s.items - b.start; {
 	case s.items-b.last > calmAfter:
 		// What waits to be learned is part of the burst still.
 		*b, s.pending = burst{}, [2]pending{}
+		return Recovered
 	case n >= rebaseAfter:
 		s.baseN, s.baseHits = float64(n), float64(min(s.hits-b.hits, n))
 		*b, s.pending = burst{}, [2]pending{}
+		return Rebased
 	}
+	return 0
 }
 
 // judge finds the most significant window that ends with the newest hit.

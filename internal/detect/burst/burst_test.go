@@ -101,10 +101,15 @@ func TestABurstIsFoundSoonAndToldOnce(t *testing.T) {
 func TestABurstEndsAndTheNextOneIsNews(t *testing.T) {
 	d := detector(t)
 	var s State
+	var ends []End
 	feed := func(n int, isHit bool) (news int) {
 		for range n {
-			if _, is := d.Observe(&s, 0, isHit); is {
+			v, is := d.Observe(&s, 0, isHit)
+			if is {
 				news++
+			}
+			if v.End != 0 {
+				ends = append(ends, v.End)
 			}
 		}
 		return news
@@ -112,8 +117,10 @@ func TestABurstEndsAndTheNextOneIsNews(t *testing.T) {
 	feed(300, false)
 	assert.Positive(t, feed(20, true))
 	assert.True(t, s.InBurst())
+	assert.Empty(t, ends)
 	assert.Zero(t, feed(200, false))
 	assert.False(t, s.InBurst())
+	assert.Equal(t, []End{Recovered}, ends)
 	assert.Positive(t, feed(20, true))
 }
 
@@ -124,9 +131,15 @@ func TestWhatLastsBecomesNormal(t *testing.T) {
 	for range 300 {
 		d.Observe(&s, 0, false)
 	}
+	var ends []Verdict
 	for range 1500 {
-		d.Observe(&s, 0, rng.Float64() < .5)
+		if v, _ := d.Observe(&s, 0, rng.Float64() < .5); v.End != 0 {
+			ends = append(ends, v)
+		}
 	}
+	require.Len(t, ends, 1)
+	assert.Equal(t, Rebased, ends[0].End)
+	assert.InDelta(t, .5, ends[0].Normal, .1)
 	assert.False(t, s.InBurst())
 	for range 2000 {
 		_, news := d.Observe(&s, 0, rng.Float64() < .5)
