@@ -41,7 +41,7 @@ func TestEveryFigureIsPrintedAndWritten(t *testing.T) {
 func TestSizesThatDoNotFitAreReducedAndSaidSo(t *testing.T) {
 	fitting, notes := fit([]int{100, 1_000_000}, 1000*perSeries)
 	assert.Equal(t, 100, fitting[0])
-	assert.LessOrEqual(t, uint64(fitting[1])*perSeries, uint64(750*perSeries))
+	assert.LessOrEqual(t, uint64(fitting[1])*perSeries, 750*perSeries)
 	require.Len(t, notes, 1)
 	assert.Contains(t, notes[0], "instead of 1000000 series")
 	fitting, notes = fit([]int{1_000_000}, 0)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -8,8 +9,9 @@ import (
 )
 
 // report prints the tables for people, then one line for each figure.
-func report(out io.Writer, doc *document, figures []*figure, o options) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+func report(to io.Writer, doc *document, figures []*figure, o options) error {
+	var out bytes.Buffer
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "detectors\tseries\tkeys\tns/value\tbare array\tp99\tmillion/s on two\t\n")
 	for _, f := range figures {
 		for _, order := range orderNames {
@@ -24,21 +26,22 @@ func report(out io.Writer, doc *document, figures []*figure, o options) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	fmt.Fprintf(out, "\nProcessor time in the table of series and in a bare array, minimum of %d runs of %d values; p99 is wall time\n", o.runs, o.events)
-	fmt.Fprintf(out, "with about 50 ns of clock. On two cores: wall clock, laying the values ready included. Bytes per series are the\n")
-	fmt.Fprintf(out, "growth of the resident set after a collection; the live heap is beside it.\n")
+	fmt.Fprintf(&out, "\nProcessor time in the table of series and in a bare array, minimum of %d runs of %d values; p99 is wall time\n", o.runs, o.events)
+	fmt.Fprintf(&out, "with about 50 ns of clock. On two cores: wall clock, laying the values ready included. Bytes per series are the\n")
+	fmt.Fprintf(&out, "growth of the resident set after a collection; the live heap is beside it.\n")
 	for _, f := range figures {
-		fmt.Fprintf(out, "%s, %d series: %.1f alarms per million values\n", f.set, f.series, f.alarms)
+		fmt.Fprintf(&out, "%s, %d series: %.1f alarms per million values\n", f.set, f.series, f.alarms)
 	}
 	for _, n := range doc.Notes {
-		fmt.Fprintln(out, n)
+		fmt.Fprintln(&out, n)
 	}
-	fmt.Fprintf(out, "Load average at the beginning %s, at the end %s\n\n", doc.Load[0], doc.Load[1])
+	fmt.Fprintf(&out, "Load average at the beginning %s, at the end %s\n\n", doc.Load[0], doc.Load[1])
 	doc.figures(figures)
 	for _, r := range doc.Results {
-		if _, err := fmt.Fprintf(out, "RESULT %s %s %s\n", r.Name, strconv.FormatFloat(r.Value, 'f', r.digits(), 64), r.Unit); err != nil {
-			return fmt.Errorf("print: %w", err)
-		}
+		fmt.Fprintf(&out, "RESULT %s %s %s\n", r.Name, strconv.FormatFloat(r.Value, 'f', r.digits(), 64), r.Unit)
+	}
+	if _, err := out.WriteTo(to); err != nil {
+		return fmt.Errorf("print: %w", err)
 	}
 	return nil
 }

@@ -17,9 +17,9 @@ import (
 type EndReason string
 
 const (
-	// EndRecovered: the series is back within its limits.
+	// EndRecovered says that the series is back within its limits.
 	EndRecovered EndReason = "recovered"
-	// EndRebased: the deviation lasted so long that it is the new normal.
+	// EndRebased says that the deviation lasted so long that it is the new normal.
 	EndRebased EndReason = "rebased"
 )
 

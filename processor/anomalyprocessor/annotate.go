@@ -83,13 +83,13 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 	found := make([]anomaly.Anomaly, 0, len(strongest)+len(own))
 	for _, i := range strongest {
 		a := b.anomaly(key, ent, i, o)
-		b.told(ent, i, &a, b.verdicts[i].Onset)
+		b.told(ctx, ent, i, &a, b.verdicts[i].Onset)
 		found = append(found, a)
 		b.tel.detected(ctx, i, &b.verdicts[i])
 	}
 	for i := range own {
 		a := b.ruleAnomaly(key, &own[i])
-		b.told(ent, ruleJudge, &a, own[i].onset)
+		b.told(ctx, ent, ruleJudge, &a, own[i].onset)
 		found = append(found, a)
 		b.tel.found(ctx, &own[i])
 	}
@@ -111,8 +111,8 @@ func stronger(a, b *detect.Verdict) bool {
 }
 
 // told compares the anomaly with its peers, and notes that it is reported.
-func (b *batch) told(ent *entry, judge int, a *anomaly.Anomaly, onset int64) {
-	b.note(ent, judge, a, onset, b.at, strings.Clone(b.event.Provider))
+func (b *batch) told(ctx context.Context, ent *entry, judge int, a *anomaly.Anomaly, onset int64) {
+	b.note(ctx, ent, judge, a, onset, b.at, strings.Clone(b.event.Provider))
 }
 
 // anomaly describes the verdict of judge i. Nothing in it shares memory with

@@ -370,7 +370,7 @@ func TestWindowFindingsGoIntoLogsWithoutTraces(t *testing.T) {
 	var told []windowFinding
 	ent := &entry{}
 	for _, f := range []finding{silence, over} {
-		w, news := e.windowFinding(series.Key{Service: "chat-api", Model: "gpt-4"}, ent, &f, epoch)
+		w, news := e.windowFinding(t.Context(), series.Key{Service: "chat-api", Model: "gpt-4"}, ent, &f, epoch)
 		require.True(t, news)
 		told = append(told, w)
 	}

@@ -159,11 +159,11 @@ var (
 )
 
 func sentence(words []string, n uint64) string {
-	text := "please tell me what the best way is to"
+	text := []string{"please tell me what the best way is to"}
 	for i := range uint64(6) {
-		text += " " + words[(n*7+i*i*3+n/5)%uint64(len(words))]
+		text = append(text, words[(n*7+i*i*3+n/5)%uint64(len(words))])
 	}
-	return text
+	return strings.Join(text, " ")
 }
 
 func withTexts(words []string) func(uint64, ptrace.Span) {

@@ -99,8 +99,7 @@ type windowFinding struct {
 
 // windowFinding describes what a rule has found in a pass. It runs while ent
 // is locked. news is false when there is nothing to send.
-func (e *engine) windowFinding(key series.Key, ent *entry, f *finding, now time.Time) (out windowFinding, news bool) {
-	ctx := context.Background()
+func (e *engine) windowFinding(ctx context.Context, key series.Key, ent *entry, f *finding, now time.Time) (out windowFinding, news bool) {
 	if f.ended != "" {
 		end, ok := e.endFinding(ctx, ent, &key, f, now.UnixNano())
 		return windowFinding{key: key, finding: *f, end: &end}, ok
@@ -110,7 +109,7 @@ func (e *engine) windowFinding(key series.Key, ent *entry, f *finding, now time.
 		return out, false
 	}
 	out = windowFinding{key: key, finding: *f, anomaly: newAnomaly(&key, key.Model, "", now.UnixNano(), f)}
-	e.note(ent, ruleJudge, &out.anomaly, f.onset, out.anomaly.Time.UnixNano(), "")
+	e.note(ctx, ent, ruleJudge, &out.anomaly, f.onset, out.anomaly.Time.UnixNano(), "")
 	e.tel.found(ctx, f)
 	return out, true
 }

@@ -237,7 +237,7 @@ func (e *engine) maintain(ctx context.Context) {
 			if e.conversations != nil {
 				e.conversations.sweep(e.now())
 			}
-			e.emit(ctx, e.pass(e.now()))
+			e.emit(ctx, e.pass(ctx, e.now()))
 		case <-snapshot.C:
 			begin := time.Now()
 			if e.snapshots != nil {

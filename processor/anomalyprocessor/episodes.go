@@ -107,9 +107,10 @@ func (ent *entry) finish(judge int, typ anomaly.Type, metric string) (ep episode
 // outside returns the judges that are in an episode, and since when.
 func (ent *entry) outside() (set uint, since [len(metrics)]int64) {
 	for i := range ent.episodes {
-		if ep := &ent.episodes[i]; ep.judge != ruleJudge {
-			set |= 1 << ep.judge
-			since[ep.judge] = ep.onset
+		ep := &ent.episodes[i]
+		if j := ep.judge; j >= 0 && j < len(since) { // not of a rule
+			set |= 1 << j
+			since[j] = ep.onset
 		}
 	}
 	return set, since
@@ -163,11 +164,11 @@ func (b *batch) endEpisodes(ctx context.Context, ent *entry, key *series.Key) (o
 
 // note takes note of an anomaly that is reported: it is compared with its
 // peers, and its end will refer to it. It runs while ent is locked.
-func (e *engine) note(ent *entry, judge int, a *anomaly.Anomaly, onset, at int64, provider string) {
+func (e *engine) note(ctx context.Context, ent *entry, judge int, a *anomaly.Anomaly, onset, at int64, provider string) {
 	if onset == 0 {
 		onset = at
 	}
-	e.tel.limitedBy(e.peers.explain(a, subjectOf(a, judge, ent.member, provider, onset, at)))
+	e.tel.limitedBy(ctx, e.peers.explain(a, subjectOf(a, judge, ent.member, provider, onset, at)))
 	ep := ent.episodeOf(judge, a.Type, a.Details.Metric)
 	if ep == nil {
 		ep = ent.begin(&episode{judge: judge, typ: a.Type, metric: a.Details.Metric, onset: onset})

@@ -204,6 +204,7 @@ func (s *stubRule) call(_ *batch, _ ruleState, _ bool, found []finding) []findin
 	s.next = nil
 	return found
 }
+
 func (s *stubRule) pass(_ ruleState, _ time.Time, found []finding) []finding {
 	found = append(found, s.window...)
 	s.window = nil
@@ -282,7 +283,7 @@ func TestFindingsWithoutACallBeginAndEndInSpansOfTheirOwn(t *testing.T) {
 	silence := finding{typ: anomaly.TypeThroughputDegradation, metric: "calls", severity: anomaly.SeverityHigh, sigma: math.NaN(), onset: now.UnixNano(), at: now.UnixNano()}
 	s.window = []finding{silence}
 	r.sink.Reset()
-	r.eng.emit(context.Background(), r.eng.pass(now))
+	r.eng.emit(context.Background(), r.eng.pass(context.Background(), now))
 	span := onlySpan(t, r)
 	var found []anomaly.Anomaly
 	for a, err := range anomaly.FromSpan(span) {
@@ -296,7 +297,7 @@ func TestFindingsWithoutACallBeginAndEndInSpansOfTheirOwn(t *testing.T) {
 	silence.ended, silence.at = anomaly.EndRecovered, now.Add(time.Minute).UnixNano()
 	s.window = []finding{silence, silence}
 	r.sink.Reset()
-	r.eng.emit(context.Background(), r.eng.pass(now))
+	r.eng.emit(context.Background(), r.eng.pass(context.Background(), now))
 	end := onlySpan(t, r)
 	require.Len(t, r.sentEnds(), 1)
 	assert.Equal(t, []uuid.UUID{a.ID}, r.sentEnds()[0].IDs)

@@ -132,7 +132,7 @@ func (b *batch) endOf(rebased bool, metric string) anomaly.EndReason {
 
 // pass lets the rules judge what shows without a call, and emits what they
 // found. It locks one shard of the table at a time.
-func (e *engine) pass(now time.Time) []windowFinding {
+func (e *engine) pass(ctx context.Context, now time.Time) []windowFinding {
 	if len(e.rules) == 0 {
 		return nil
 	}
@@ -146,7 +146,7 @@ func (e *engine) pass(now time.Time) []windowFinding {
 			}
 		}
 		for i := range scratch {
-			if f, news := e.windowFinding(key, ent, &scratch[i], now); news {
+			if f, news := e.windowFinding(ctx, key, ent, &scratch[i], now); news {
 				out = append(out, f)
 			}
 		}

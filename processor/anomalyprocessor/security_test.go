@@ -165,11 +165,11 @@ func TestARateOfPersonalDataBeyondNormalIsAThreat(t *testing.T) {
 func TestAFloodOfNearIdenticalPromptsIsAThreat(t *testing.T) {
 	r, g := newRig(t, quiet), newTraffic(36)
 	prompt := func(n int) string {
-		text := "please tell me about"
+		text := []byte("please tell me about")
 		for range 12 {
-			text += fmt.Sprintf(" w%c%c", 'a'+g.rng.IntN(26), 'a'+g.rng.IntN(26))
+			text = fmt.Appendf(text, " w%c%c", 'a'+g.rng.IntN(26), 'a'+g.rng.IntN(26))
 		}
-		return fmt.Sprint(text, " ", n)
+		return fmt.Sprintf("%s %d", text, n)
 	}
 	for n := range 300 {
 		require.Empty(t, marked(r.send(g.attrs(genai.AttrInputMessages, prompt(n)))))

@@ -189,8 +189,8 @@ func (t *telemetry) resolved(ctx context.Context, typ anomaly.Type, reason anoma
 }
 
 // limitedBy counts what bounds have left out of an explanation.
-func (t *telemetry) limitedBy(limited [numLimits]int64) {
+func (t *telemetry) limitedBy(ctx context.Context, limited [numLimits]int64) {
 	for i, n := range limited {
-		add(context.Background(), t.builder.ExplanationsLimitedTotal, n, t.limited[i])
+		add(ctx, t.builder.ExplanationsLimitedTotal, n, t.limited[i])
 	}
 }

@@ -104,7 +104,7 @@ func (r *rig) passes(from time.Time, length time.Duration) (found []anomaly.Anom
 	r.sink.Reset()
 	for now := from; now.Before(from.Add(length)); now = now.Add(passInterval) {
 		r.setClock(now)
-		r.eng.emit(r.t.Context(), r.eng.pass(now))
+		r.eng.emit(r.t.Context(), r.eng.pass(r.t.Context(), now))
 	}
 	for _, td := range r.sink.AllTraces() {
 		for span := range spans(td) {

@@ -134,9 +134,9 @@ const (
 type End uint8
 
 const (
-	// Recovered: the share of hits is back.
+	// Recovered says that the share of hits is back.
 	Recovered End = iota + 1
-	// Rebased: the share has lasted so long that it is the normal one.
+	// Rebased says that the share has lasted so long that it is the normal one.
 	Rebased
 )
 

@@ -67,7 +67,7 @@ const (
 	maxSum   = 1e15 // a sum of squared logarithms
 )
 
-func (t *timeline) append(dst []byte) []byte {
+func (t *timeline) appendTimeline(dst []byte) []byte {
 	le := binary.LittleEndian
 	dst = append(dst, version)
 	dst = le.AppendUint64(dst, uint64(t.curStart))
@@ -94,7 +94,7 @@ func (r *reader) timeline(t *timeline) {
 
 // AppendState appends the serialised d to dst.
 func (d *Dist) AppendState(dst []byte) []byte {
-	dst = d.timeline.append(dst)
+	dst = d.appendTimeline(dst)
 	for _, n := range d.counts {
 		dst = binary.LittleEndian.AppendUint16(dst, n)
 	}
@@ -135,7 +135,7 @@ func (m *moments) fields() [7]*float64 {
 
 // AppendState appends the serialised r to dst.
 func (r *Relation) AppendState(dst []byte) []byte {
-	dst = r.timeline.append(dst)
+	dst = r.appendTimeline(dst)
 	for _, m := range [...]*moments{&r.cur, &r.prev, &r.ref} {
 		for _, f := range m.fields() {
 			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(*f))
@@ -165,7 +165,7 @@ func (r *Relation) ReadState(src []byte) (rest []byte, err error) {
 
 // AppendState appends the serialised d to dst.
 func (d *Centroid) AppendState(dst []byte) []byte {
-	dst = d.timeline.append(dst)
+	dst = d.appendTimeline(dst)
 	dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(d.refN))
 	for _, v := range [...]*[Dims]float32{&d.cur, &d.prev, &d.ref} {
 		for _, x := range v {

@@ -165,8 +165,8 @@ func (g *groups) collect(d *Dist) {
 // compare returns the statistic of the pair.
 func (g *groups) compare(d *Dist, r *Result, c *Config, least float64) (statistic float64) {
 	pair := g.cur
-	for i := range g.k {
-		pair[i] += g.prev[i]
+	for i, n := range g.prev[:g.k] {
+		pair[i] += n
 	}
 	n, prevN, curN := float64(d.curN)+float64(d.prevN), float64(d.prevN), float64(d.curN)
 	r.Reference = g.m

@@ -114,9 +114,10 @@ func DetectLanguage(text string) Language {
 }
 
 func most(counts [Languages]int) (best Language) {
-	for l := range Languages {
-		if counts[l] > counts[best] {
-			best = l
+	top := 0
+	for l, n := range counts {
+		if n > top {
+			best, top = Language(l), n
 		}
 	}
 	return best

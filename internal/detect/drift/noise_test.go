@@ -120,15 +120,22 @@ func TestNoiseIsNoDrift(t *testing.T) {
 		name  string
 		noise process
 	}{
-		{"independent", independent}, {"AR(1) .9", autoregressive(.9)}, {"AR(1) .99", autoregressive(.99)},
-		{"daily .5 sd", daily(.5)}, {"daily 1 sd", daily(1)},
+		{"independent", independent},
+		{"AR(1) .9", autoregressive(.9)},
+		{"AR(1) .99", autoregressive(.99)},
+		{"daily .5 sd", daily(.5)},
+		{"daily 1 sd", daily(1)},
 	} {
 		for _, d := range []struct {
 			name string
 			feed feeder
 		}{
-			{"narrow numbers", numbers(c, .2)}, {"wide numbers", numbers(c, 1)}, {"narrow relation", relation(c, .2, nil)}, {"wide relation", relation(c, 1, nil)},
-			{"categories", categories(c)}, {"vectors", vectors(c)},
+			{"narrow numbers", numbers(c, .2)},
+			{"wide numbers", numbers(c, 1)},
+			{"narrow relation", relation(c, .2, nil)},
+			{"wide relation", relation(c, 1, nil)},
+			{"categories", categories(c)},
+			{"vectors", vectors(c)},
 		} {
 			judged, drifts := run(p.noise, 10, 86400, d.feed)
 			t.Logf("%s, %s: %d drifts in %d judgements, 20 days", d.name, p.name, drifts, judged)

@@ -60,7 +60,7 @@ func (m *Errors) ReadState(src []byte) (*ErrorState, error) {
 	f := r.flags(3)
 	s.hot, s.on = f&1 != 0, f&2 != 0
 	s.told, s.lastTold = r.u8(), r.u8()
-	r.check(s.told <= Critical && s.lastTold <= Critical && !(s.hot && s.on) && (f < 1 || f&4 != 0), "episode is malformed")
+	r.check(s.told <= Critical && s.lastTold <= Critical && (!s.hot || !s.on) && (f < 1 || f&4 != 0), "episode is malformed")
 	s.failed, s.calls = r.f64(memory, "baseline is malformed"), r.f64(memory, "baseline is malformed")
 	s.waitFailed, s.waitCalls = r.u32(), r.u32()
 	r.check(s.calls > 0 && s.failed <= s.calls && s.waitFailed <= s.waitCalls, "baseline is malformed")

@@ -69,9 +69,11 @@ func Of(text string) (fingerprint uint64, ok bool) {
 	if words < MinWords {
 		return 0, false
 	}
-	for bit := range 64 {
-		if n := sums[bit/8] >> (8 * (bit % 8)) & 255; 2*n > uint64(pairs) {
-			fingerprint |= 1 << bit
+	for i, eight := range sums {
+		for bit := range 8 {
+			if n := eight >> (8 * bit) & 255; 2*n > uint64(pairs) {
+				fingerprint |= 1 << (8*i + bit)
+			}
 		}
 	}
 	return fingerprint, true

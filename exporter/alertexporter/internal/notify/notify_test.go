@@ -95,7 +95,6 @@ func TestAnEndHasAnIdAndATypeOfItsOwn(t *testing.T) {
 	n := Notification{Anomaly: anomaly.Anomaly{ID: id}, End: &end}
 	assert.Equal(t, "anomaly.resolved", n.Type())
 	assert.NotEqual(t, id.String(), n.ID())
-	assert.Equal(t, n.ID(), n.ID())
 	assert.Equal(t, "anomaly.detected", Notification{}.Type())
 	for _, limit := range []int{100_000, 10_000, 2000} {
 		raw, err := n.DataJSON(limit)
