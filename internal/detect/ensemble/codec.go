@@ -29,12 +29,16 @@ type visitor interface {
 
 func (s *State) visit(v visitor) {
 	v.u64(&s.n)
-	first := uint64(s.first)
+	first, last := uint64(s.first), uint64(s.last)
 	v.u64(&first)
-	s.first = int64(first)
+	v.u64(&last)
+	s.first, s.last = int64(first), int64(last)
+	v.f32(&s.interval)
 	v.f64(&s.origin)
 	v.f64(&s.unit)
 	v.f64(&s.root)
+	v.f64(&s.size)
+	v.f64(&s.typical)
 	for _, t := range []*track{&s.fast, &s.mid, &s.slow} {
 		v.f64(&t.centre)
 		v.f64(&t.scale)
@@ -156,7 +160,7 @@ func (s *State) check() error {
 		}
 	}
 	switch {
-	case s.unit < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
+	case s.unit < 0 || s.size < 0 || s.typical < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
 		return malformed("scale")
 	case !s.Ready() && s.n >= warmUp || s.Ready() && s.n < warmUp:
 		return malformed("warm-up")

@@ -1,5 +1,5 @@
 // Package ensemble judges the values of a time series with one value per step
-// (a rate or a mean per minute, say) by seven detectors that look at different
+// (a rate or a mean per minute, say) by eight detectors that look at different
 // things, and says how rare what it sees is for this very series.
 //
 // # Detectors
@@ -19,6 +19,8 @@
 //	            noise of counts does not grow with their level (Anscombe 1948),
 //	            relative to what is usual at the hour
 //	step        step from the last value
+//	fall        fall from the last value, as a ratio: a drop to a tenth is as
+//	            rare as a rise to ten times, but small as a step
 //	shape       relative entropy of the histogram of the last 30 values against
 //	            the nearest of the 16 remembered (Wang et al., IM 2011)
 //
@@ -31,7 +33,7 @@
 // A statistic means nothing by itself: one series is calm, another jumps. So
 // each is ranked among its own earlier values, in a histogram of 8 bins of a
 // factor of 1.19 per power of two around their mean: the empirical rank up to
-// the 95th percentile, and an exponential tail with the mean excess beyond it
+// the 97th percentile, and an exponential tail with the mean excess beyond it
 // (peaks over threshold; Siffer et al., KDD 2017, with shape 0). The result is
 // in decades, -log10 of a p-value. What came three times before cannot be rarer
 // than that by more than a factor.

@@ -55,6 +55,7 @@ func (s *State) measure(at int64, x, y float64) (st statistics) {
 		st[SlowShift] = math.Abs(sum/slowSize-s.slow.centre) / max(s.slow.scale, least)
 	}
 	st[Season] = s.profile.observe(at, y)
+	st[Fall] = s.fall(n, math.Abs(x))
 	root := math.Copysign(math.Sqrt(math.Abs(x)/s.unit), x)
 	if n >= 1 {
 		st[Jump] = s.steps.observe(at, math.Abs(root-s.root), n)
@@ -109,4 +110,24 @@ func (s *State) shift(n uint64, least float64) float64 {
 		sum += min(max(s.back(n, k)-s.mid.centre, -shiftBound*scale), shiftBound*scale)
 	}
 	return math.Abs(sum) / (shiftSize * scale)
+}
+
+const (
+	// fallOffset, as a ratio of the level, keeps a fall to nothing finite.
+	fallOffset = .05
+	// fallRate is the least weight of a value in that level.
+	fallRate = .01
+)
+
+// fall is by how many powers of e the size of the value is below that of the
+// last one.
+func (s *State) fall(n uint64, size float64) float64 {
+	last, offset := s.size, fallOffset*s.typical+math.SmallestNonzeroFloat32
+	s.size = size
+	if n == 0 {
+		s.typical = size
+		return 0
+	}
+	s.typical += max(fallRate, 1/float64(n+1)) * (size - s.typical)
+	return max(0, math.Log((last+offset)/(size+offset)))
 }

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // Defaults and limits of [Config].
 const (
-	DefaultThreshold = 4
+	DefaultThreshold = 4.2
 	DefaultCoolDown  = 60
 
 	minThreshold, maxThreshold = 1.5, 50
@@ -23,6 +24,7 @@ const (
 	Season
 	Jump
 	Step
+	Fall
 	Shape
 	detectors
 )
@@ -30,22 +32,26 @@ const (
 // NumDetectors is the number of detectors.
 const NumDetectors = detectors
 
-var names = [detectors]string{"level", "shift", "slow_shift", "season", "jump", "step", "shape"}
+var names = [detectors]string{"level", "shift", "slow_shift", "season", "jump", "step", "fall", "shape"}
 
 // Name returns the name of a detector.
 func Name(detector int) string { return names[detector] }
 
 // weights of the detectors in the evidence. They were chosen on the development
 // half of the public series in bench/quality, once for all of them.
-var weights = [detectors]float64{Level: 1.3, Shift: 1.15, SlowShift: .65, Season: .8, Jump: 1, Step: .8, Shape: .8}
+var weights = [detectors]float64{Level: 1.3, Shift: 1.15, SlowShift: .65, Season: .8, Jump: 1, Step: .8, Fall: .7, Shape: .8}
 
 // Config says when a value alarms. The zero value has the defaults.
 type Config struct {
-	// Threshold is the evidence that alarms, 1.5..50. Default 4.
+	// Threshold is the evidence that alarms, 1.5..50. Default 4.2.
 	Threshold float64
+	// P is the largest p-value that alarms, in (0, 1]: at most this part of the
+	// values of a series does. Default 1, no bound.
+	P float64
 	// CoolDown is the number of values after one of high evidence during which
 	// further ones count only if their evidence is higher by 1 (a factor of 10
-	// in rarity) and by a fifth, 0..10000. Default 60; negative: none.
+	// in rarity) and by a fifth, 0..10000. Values that show hardly anything
+	// count for three. Default 60; negative: none.
 	CoolDown int
 }
 
@@ -55,6 +61,9 @@ func (c Config) Validate() error {
 	if c.Threshold != 0 && !(c.Threshold >= minThreshold && c.Threshold <= maxThreshold) {
 		errs = append(errs, fmt.Errorf("threshold must be 0 (default) or in %v..%v, got %v", minThreshold, maxThreshold, c.Threshold))
 	}
+	if c.P != 0 && !(c.P > 0 && c.P <= 1) {
+		errs = append(errs, fmt.Errorf("p must be 0 (default) or in (0, 1], got %v", c.P))
+	}
 	if c.CoolDown > maxCoolDown {
 		errs = append(errs, fmt.Errorf("cool_down must be at most %d values, got %d", maxCoolDown, c.CoolDown))
 	}
@@ -63,8 +72,8 @@ func (c Config) Validate() error {
 
 // Model judges values. It is immutable and safe for concurrent use.
 type Model struct {
-	threshold float64
-	coolDown  int
+	threshold, p float64
+	coolDown     int
 }
 
 // NewModel builds a model.
@@ -72,9 +81,12 @@ func NewModel(c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Model{threshold: c.Threshold, coolDown: c.CoolDown}
+	m := &Model{threshold: c.Threshold, p: c.P, coolDown: c.CoolDown}
 	if m.threshold == 0 {
 		m.threshold = DefaultThreshold
+	}
+	if m.p == 0 {
+		m.p = 1
 	}
 	if m.coolDown == 0 {
 		m.coolDown = DefaultCoolDown
@@ -87,8 +99,11 @@ type Verdict struct {
 	// Alarm is set when the value is to be reported.
 	Alarm bool
 	// News is set when no value within the cool-down had like evidence. Alarm
-	// is News with evidence at or above the threshold.
+	// is News with a score at or above the threshold, and P at most Config.P.
 	News bool
+	// Score is the evidence on the scale of the threshold: finer steps give
+	// more values, and have to say more.
+	Score float64
 	// Evidence for an anomaly at this value, 0 or more.
 	Evidence float64
 	// P is the part of the values of this series with such evidence or more, as
@@ -123,7 +138,37 @@ const (
 	newsFrom  = 1.5
 	newsStep  = 1
 	newsRatio = 1.2
+	// A value with evidence below calm counts for calmSteps in the cool-down.
+	calm      = .5
+	calmSteps = 3
 )
+
+const (
+	// usualStep is the step for which evidence is its score. Another step adds
+	// stepWeight for each factor of 10 that it is longer, at most stepMost.
+	usualStep  = float64(10 * time.Minute)
+	stepWeight = .3
+	stepMost   = .3
+)
+
+// allowance is what the step between values adds to their evidence. at is the
+// time of the newest one.
+func (s *State) allowance(at int64) float64 {
+	d := float64(at - s.last)
+	s.last = at
+	if d <= 0 {
+		d = float64(s.interval)
+	}
+	if s.interval == 0 {
+		s.interval = float32(d)
+	}
+	// A gap is not the step.
+	s.interval += .05 * float32(min(d, 4*float64(s.interval))-float64(s.interval))
+	if s.interval <= 0 {
+		return 0
+	}
+	return min(max(stepWeight*math.Log10(float64(s.interval)/usualStep), -stepMost), stepMost)
+}
 
 // maxAbs bounds values, so that no sum overflows.
 const maxAbs = 1e30
@@ -161,7 +206,8 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		v.Side = -1
 	}
 	v.News = m.news(s, v.Evidence)
-	v.Alarm = v.News && v.Evidence >= m.threshold
+	v.Score = max(0, v.Evidence+s.allowance(at))
+	v.Alarm = v.News && v.Score >= m.threshold && v.P <= m.p
 	return v
 }
 
@@ -170,6 +216,9 @@ func (m *Model) news(s *State, evidence float64) bool {
 	over := int(s.age) >= m.coolDown
 	if !over && evidence < max(float64(s.record)+newsStep, float64(s.record)*newsRatio) {
 		s.age++
+		if evidence < calm {
+			s.age += calmSteps - 1
+		}
 		return false
 	}
 	s.age = uint16(min(int(s.age)+1, math.MaxUint16))
@@ -214,6 +263,7 @@ func (s *State) warm(at int64, x float64) {
 	s.unit = max(math.Sqrt(m2/(warmUp-1)), leastUnit*math.Abs(mean))
 	s.age = math.MaxUint16
 	s.n = 0
+	s.last, s.interval = at, float32(at-s.first)/(warmUp-1)
 	for i, v := range values {
 		// The times in between are not kept: they were about equally far apart.
 		s.measure(s.first+(at-s.first)/(warmUp-1)*int64(i), float64(v), (float64(v)-s.origin)/s.unit)

@@ -89,13 +89,13 @@ func TestEveryKindOfChangeIsFoundByTheDetectorForIt(t *testing.T) {
 			}
 			return x
 		}, []int{Level, Step, Jump}},
-		{"noise that stops", 60, func() []float64 {
+		{"a tenth of the calls", 5, func() []float64 {
 			x := noise(5, 2000)
-			for i := at; i < len(x); i++ {
-				x[i] = 100 + .1*(x[i]-100)
+			for i := at; i < at+20; i++ {
+				x[i] *= .1
 			}
 			return x
-		}, []int{Shape}},
+		}, []int{Fall}},
 		{"the level of noon at midnight", 60, func() []float64 {
 			x := noise(6, 9*1440)
 			for i := range x {
@@ -127,6 +127,30 @@ func TestEveryKindOfChangeIsFoundByTheDetectorForIt(t *testing.T) {
 	}
 }
 
+func TestAShapeIsNewUntilItIsRemembered(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	var s shape
+	usual := 0.
+	for n := range uint64(600) {
+		d := s.observe(n, r.NormFloat64())
+		if n > 300 {
+			usual = max(usual, d)
+		}
+	}
+	swings := func(from uint64) (most float64) {
+		for n := from; n < from+60; n++ {
+			most = max(most, s.observe(n, 1.1*float64(2*(int(n/5)%2)-1)))
+		}
+		return most
+	}
+	first := swings(600)
+	assert.Greater(t, first, 1.5*usual, "two levels in turn, in place of noise")
+	for n := range uint64(60) {
+		s.observe(660+n, r.NormFloat64())
+	}
+	assert.Less(t, swings(720), .8*first)
+}
+
 func TestNoiseAlarmsSeldom(t *testing.T) {
 	r := rand.New(rand.NewPCG(20, 26))
 	for name, next := range map[string]func(i int) float64{
@@ -137,16 +161,24 @@ func TestNoiseAlarmsSeldom(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			total := 0
+			total, rare := 0, 0
 			const series, length = 40, 5000
 			for range series {
 				values := make([]float64, length)
 				for i := range values {
 					values[i] = next(i)
 				}
-				total += len(alarms(feed(t, values)))
+				for _, v := range feed(t, values) {
+					if v.Alarm {
+						total++
+						if v.P <= 1e-4 {
+							rare++
+						}
+					}
+				}
 			}
-			assert.LessOrEqual(t, total, series*length/1000, "alarms of %d values", series*length)
+			assert.LessOrEqual(t, total, series*length/200, "alarms of %d values", series*length)
+			assert.LessOrEqual(t, rare, series*length/5000, "with p <= 1e-4")
 		})
 	}
 }

@@ -27,10 +27,15 @@ type State struct {
 	n uint64
 	// first is the time of the first value of the warm-up.
 	first int64
+	// last is the time of the last value, interval the usual time between two.
+	last     int64
+	interval float32
 	// origin and unit standardise values: (x - origin) / unit.
 	origin, unit float64
 	// root is the signed square root of the last value, in units.
 	root float64
+	// size is the absolute last value, typical a mean of such.
+	size, typical float64
 
 	fast, mid, slow track
 

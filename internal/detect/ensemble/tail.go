@@ -14,7 +14,7 @@ const (
 	rankUnit = 1. / 64 // decades
 	// tailShare of the values is beyond the threshold from which on the tail is
 	// taken to be exponential.
-	tailShare = .05
+	tailShare = .03
 	// tailPrior is the weight, in values beyond the threshold, of the tail that
 	// is expected before there are any: a third of the threshold in the mean,
 	// which is about that of a normal distribution.

@@ -26,12 +26,12 @@ type Calibration struct {
 	Values int                    `json:"values"`
 }
 
-// Factor is the largest factor by which a ratio is off 1, in either direction;
-// +Inf when there is no such p-value at all.
+// Factor is the largest factor by which a ratio is off 1, in either direction.
+// No p-value at all counts as half a one.
 func (c Calibration) Factor() float64 {
 	worst := 1.
-	for _, r := range c.Ratio {
-		worst = max(worst, r, 1/r)
+	for q, r := range c.Ratio {
+		worst = max(worst, r, 1/max(r, .5/(float64(max(1, c.Values))*Nominals[q])))
 	}
 	return worst
 }
