@@ -17,6 +17,8 @@ type cleanFigures struct {
 	Groups map[string]clean.Count `json:"groups"`
 	// Noise is absent for methods that promise no rate, and for slow ones.
 	Noise []clean.Rate `json:"noise,omitempty"`
+	// Calibration is absent for methods that give no p-values.
+	Calibration []clean.Calibration `json:"calibration,omitempty"`
 }
 
 // slow are the methods that noise is spared: their windows are so long that
@@ -35,15 +37,24 @@ func runClean(e *env) (figures any, results []result, err error) {
 		if m.Nominal > 0 && !slices.Contains(slow, m.Name) {
 			f.Noise = clean.Honesty(m, e.noise)
 		}
+		f.Calibration = clean.Calibrate(m, e.noise)
 		all[m.Name] = f
 		if i == 0 {
 			results = []result{{"clean.alerts_per_1000h", f.All.Per1000h(), unitPer1000h}}
+			if f.Calibration != nil {
+				results = append(results,
+					result{"calibration.worst_factor", clean.WorstFactor(f.Calibration, false), unitRatio},
+					result{"calibration.worst_factor_correlated", clean.WorstFactor(f.Calibration, true), unitRatio})
+			}
 		}
 	})
 	if err := e.printTraces(all); err != nil {
 		return nil, nil, err
 	}
-	return all, results, e.printNoise(all)
+	if err := e.printNoise(all); err != nil {
+		return nil, nil, err
+	}
+	return all, results, e.printCalibration(all)
 }
 
 func (e *env) printTraces(all map[string]cleanFigures) error {
@@ -117,5 +128,34 @@ func (e *env) printNoise(all map[string]cleanFigures) error {
 	}
 	fmt.Fprintf(e.table, "Noise without anomalies: %d series of %d values per family, and %d fresh series for the last rows.\n",
 		e.noise.Series, e.noise.Points, e.noise.Fresh)
+	return nil
+}
+
+// printCalibration prints how often p-values occur beside what they say.
+func (e *env) printCalibration(all map[string]cleanFigures) error {
+	for _, m := range e.methods {
+		f := all[m.Name]
+		if f.Calibration == nil {
+			continue
+		}
+		var t table
+		head := []string{"p-values of " + m.Title}
+		for _, p := range clean.Nominals {
+			head = append(head, "<= "+strconv.FormatFloat(p, 'g', -1, 64))
+		}
+		t.row(append(head, "worst factor")...)
+		for _, c := range f.Calibration {
+			cells := []string{c.Family}
+			for _, r := range c.Ratio {
+				cells = append(cells, number(r, 2))
+			}
+			t.row(append(cells, number(c.Factor(), 2))...)
+		}
+		if err := t.print(e.table); err != nil {
+			return err
+		}
+		fmt.Fprintf(e.table, "Part of the values of noise with such a p-value, divided by it: 1 is honest. %d values per family.\n",
+			f.Calibration[0].Values)
+	}
 	return nil
 }

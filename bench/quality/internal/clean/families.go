@@ -11,6 +11,8 @@ import (
 type family struct {
 	name string
 	new  func(r *rand.Rand) func() float64
+	// correlated says that successive values are.
+	correlated bool
 }
 
 // period of the diurnal family, in points: a day of 10 minutes.
@@ -20,34 +22,34 @@ const period = 144
 // take logarithms are at home too.
 func families() []family {
 	return []family{
-		{"normal", func(r *rand.Rand) func() float64 {
+		{name: "normal", new: func(r *rand.Rand) func() float64 {
 			return func() float64 { return 100 + 10*r.NormFloat64() }
 		}},
-		{"lognormal .8", func(r *rand.Rand) func() float64 {
+		{name: "lognormal .8", new: func(r *rand.Rand) func() float64 {
 			return func() float64 { return 100 * math.Exp(.8*r.NormFloat64()) }
 		}},
-		{"Student t3", func(r *rand.Rand) func() float64 {
+		{name: "Student t3", new: func(r *rand.Rand) func() float64 {
 			return func() float64 { return 100 + 10*student3(r) }
 		}},
-		{"AR(1) .7", func(r *rand.Rand) func() float64 {
+		{name: "AR(1) .7", new: func(r *rand.Rand) func() float64 {
 			const rho = .7
 			x := r.NormFloat64()
 			return func() float64 {
 				x = rho*x + math.Sqrt(1-rho*rho)*r.NormFloat64()
 				return 100 + 10*x
 			}
-		}},
-		{"diurnal", func(r *rand.Rand) func() float64 {
+		}, correlated: true},
+		{name: "diurnal", new: func(r *rand.Rand) func() float64 {
 			i := 0
 			return func() float64 {
 				i++
 				return (100 + 30*math.Sin(2*math.Pi*float64(i)/period)) * math.Exp(.1*r.NormFloat64())
 			}
 		}},
-		{"Poisson 5", func(r *rand.Rand) func() float64 {
+		{name: "Poisson 5", new: func(r *rand.Rand) func() float64 {
 			return func() float64 { return poisson(r, 5) }
 		}},
-		{"90 % zeros", func(r *rand.Rand) func() float64 {
+		{name: "90 % zeros", new: func(r *rand.Rand) func() float64 {
 			return func() float64 {
 				if r.Float64() < .9 {
 					return 0

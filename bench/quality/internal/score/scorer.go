@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/detect/ensemble"
 )
 
 // Judgement is what a method says about one value. Scores are >= 0 and in the
@@ -25,6 +27,9 @@ type Judgement struct {
 	// Alarm is set when the method, left at its defaults, would report this
 	// value. Benches of the default operating point use it.
 	Alarm bool
+	// P is the part of the values of the series that the method says have such
+	// evidence or more, in (0, 1]; 0 when it says nothing.
+	P float64
 }
 
 // plain is the judgement of a method that reports every value at or above its
@@ -59,7 +64,8 @@ type Method struct {
 // compared with.
 func Methods() []Method {
 	return []Method{
-		{Name: "sentinel", Title: "sentinel, defaults", Threshold: 1, Nominal: 1e-6, New: newSentinel},
+		{Name: "sentinel", Title: "sentinel, per step", Threshold: ensemble.DefaultThreshold, New: newSentinel},
+		{Name: "percall", Title: "sentinel, per call", Threshold: 1, Nominal: 1e-6, New: newPerCall},
 		{Name: "z60", Title: "z > 3, W 60", Threshold: zThreshold, Nominal: .0027, New: newZ(short)},
 		{Name: "z500", Title: "z > 3, W 500", Threshold: zThreshold, Nominal: .0027, New: newZ(long)},
 		{Name: "mad60", Title: "MAD > 3.5, W 60", Threshold: madThreshold, Nominal: .000465, New: newMAD(short)},

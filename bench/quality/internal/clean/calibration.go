@@ -1,0 +1,87 @@
+package clean
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
+)
+
+// Nominals are the p-values at which a method is checked.
+var Nominals = [...]float64{1e-2, 1e-3, 1e-4}
+
+// calibrationSeries is how many times more noise calibration needs than the
+// rates: at 1e-4 there is one value in ten thousand to count.
+const calibrationSeries = 5
+
+// Calibration compares the p-values of a method with what they say.
+type Calibration struct {
+	Family string `json:"family"`
+	// Correlated says that successive values of the family are.
+	Correlated bool `json:"correlated,omitempty"`
+	// Ratio is the part of the values with a p-value of each of Nominals or
+	// less, divided by it: 1 is honest, more is too many.
+	Ratio  [len(Nominals)]float64 `json:"ratio"`
+	Values int                    `json:"values"`
+}
+
+// Factor is the largest factor by which a ratio is off 1, in either direction.
+// No p-value at all counts as half a one.
+func (c Calibration) Factor() float64 {
+	worst := 1.
+	for q, r := range c.Ratio {
+		worst = max(worst, r, 1/max(r, .5/(float64(max(1, c.Values))*Nominals[q])))
+	}
+	return worst
+}
+
+// Calibrate checks the p-values of a method on every family, after the first 64
+// values of each series. It returns nil for a method that gives none.
+func Calibrate(m score.Method, size Size) []Calibration {
+	var out []Calibration
+	for k, f := range families() {
+		c := Calibration{Family: f.name, Correlated: f.correlated}
+		var below [len(Nominals)]int
+		said := false
+		for i := range size.Series * calibrationSeries {
+			next := f.new(rand.New(rand.NewPCG(seed, 1<<62|uint64(k)<<32|uint64(i))))
+			s := m.New()
+			at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			for n := range size.Points {
+				j := s.Judge(at, next())
+				at = at.Add(step)
+				if n < early {
+					continue
+				}
+				said = said || j.P > 0
+				c.Values++
+				for q, p := range Nominals {
+					if j.P <= p {
+						below[q]++
+					}
+				}
+			}
+			if !said && i == 0 {
+				return nil
+			}
+		}
+		for q, p := range Nominals {
+			c.Ratio[q] = float64(below[q]) / float64(max(1, c.Values)) / p
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// WorstFactor is the largest Factor of the families of independent or of
+// correlated values; NaN when there is none.
+func WorstFactor(all []Calibration, correlated bool) float64 {
+	worst := math.NaN()
+	for _, c := range all {
+		if c.Correlated == correlated && !(c.Factor() <= worst) {
+			worst = c.Factor()
+		}
+	}
+	return worst
+}

@@ -1,0 +1,58 @@
+// Package ensemble judges the values of a time series with one value per step
+// (a rate or a mean per minute, say) by eight detectors that look at different
+// things, and says how rare what it sees is for this very series.
+//
+// # Detectors
+//
+// Each turns the newest value, and those before it, into a statistic that is 0
+// or more:
+//
+//	level       generalised likelihood ratio over the last 1, 2, 4 … 32 values:
+//	            the largest |sum z| / sqrt(m), z being the deviation from a
+//	            reference of about 100 values in its standard deviations, cut at
+//	            6 (MOSUM; Romano et al., JMLR 2023)
+//	shift       mean of the last 15 values against a reference of about 300
+//	slow_shift  mean of the last 30 values against a reference of about 1000
+//	season      distance from the usual value at this half hour of a weekday or
+//	            a weekend (Brutlag, LISA 2000); the period need not be told
+//	jump        step from the last value on the square root scale, on which the
+//	            noise of counts does not grow with their level (Anscombe 1948),
+//	            relative to what is usual at the hour
+//	step        step from the last value
+//	fall        fall from the last value, as a ratio: a drop to a tenth is as
+//	            rare as a rise to ten times, but small as a step
+//	shape       relative entropy of the histogram of the last 30 values against
+//	            the nearest of the 16 remembered (Wang et al., IM 2011)
+//
+// The references lag behind the values that are compared with them. They are
+// exponentially weighted, and values far away count as if they were at the edge
+// (3 or 5 standard deviations), so that an incident hardly moves them.
+//
+// # Calibration
+//
+// A statistic means nothing by itself: one series is calm, another jumps. So
+// each is ranked among its own earlier values, in a histogram of 8 bins of a
+// factor of 1.19 per power of two around their mean: the empirical rank up to
+// the 97th percentile, and an exponential tail with the mean excess beyond it
+// (peaks over threshold; Siffer et al., KDD 2017, with shape 0). The result is
+// in decades, -log10 of a p-value. What came three times before cannot be rarer
+// than that by more than a factor.
+//
+// # Evidence
+//
+// The decades are weighted and combined by their Euclidean norm: one detector
+// that is certain suffices, and several that are less so add up. The weights
+// are the same for all series, see weights. A value alarms when its evidence
+// reaches Config.Threshold, unless a value of like evidence (less than a decade
+// below it) was among the last Config.CoolDown ones. Evidence is not a p-value;
+// Verdict.P is one: the rank of the evidence among the earlier evidence of the
+// series, by the same calibration.
+//
+// # Limits
+//
+// Nothing is judged before 32 values of which 8 differ from the one before. The
+// first 5 or so values of each detector have little to be ranked among, and
+// evidence is small then. An incident that comes back is found less and less:
+// it is part of the series. Steps should be about even; a gap counts as one
+// step.
+package ensemble

@@ -1,0 +1,94 @@
+package ensemble
+
+import "math"
+
+const (
+	// excessShare of the values lie beyond the threshold.
+	excessShare = .05
+	// excessMemory is the number of values beyond it that the tail rests on,
+	// excessPrior the weight of the exponential tail that it begins with, in
+	// values.
+	excessMemory = 400
+	excessPrior  = 10
+	// excessReady is the number of values from which on there are p-values.
+	excessReady = 100
+	// excessRate is the weight of one value in the threshold and the scale.
+	excessRate = .004
+	// predictive is the number of values that one of the tail counts for where
+	// the uncertainty of the fit is concerned.
+	predictive = 7
+	// gain is the step of the threshold in scales: about the inverse of the
+	// density at the threshold.
+	gain = 5
+	// least is the least scale.
+	least = .05
+	// shapeMin and shapeMax bound the shape of the tail.
+	shapeMin, shapeMax = -.2, .5
+)
+
+// excess is the distribution of one statistic: a threshold that a given share
+// of the values is beyond, found by stochastic approximation (Robbins & Monro
+// 1951), and a generalised Pareto tail beyond it, fitted by moments (Hosking &
+// Wallis 1987).
+type excess struct {
+	threshold, scale float32 // scale is the mean of all values
+	n, beyond        uint32
+	mean, square     float32 // of the excesses
+}
+
+// p returns the part of the values that are x or more, as far as it is known.
+// It is 1 below the threshold.
+func (e *excess) p(x float64) float64 {
+	d := x - float64(e.threshold)
+	if e.n < excessReady || d < 0 {
+		return 1
+	}
+	w := float64(excessPrior)
+	k := min(float64(e.beyond), excessMemory)
+	// An exponential tail: half the scale in the mean, twice its square.
+	mean := (k*float64(e.mean) + w*.5*float64(e.scale)) / (k + w)
+	square := (k*float64(e.square) + w*2*mean*mean) / (k + w)
+	if mean <= 0 {
+		return excessShare
+	}
+	variance := max(square-mean*mean, 1e-3*mean*mean)
+	xi := min(max(.5*(1-mean*mean/variance), shapeMin), shapeMax)
+	// What is not known well is taken to be heavier: the predictive distribution
+	// of an exponential tail known by k values is a Pareto one of shape 1/k.
+	sigma := mean * (1 - xi)
+	xi += predictive / (k + w)
+	if math.Abs(xi) < 1e-3 {
+		return excessShare * math.Exp(-d/sigma)
+	}
+	b := 1 + xi*d/sigma
+	if b <= 0 {
+		return leastP
+	}
+	return max(excessShare*math.Pow(b, -1/xi), leastP)
+}
+
+// leastP is the smallest p-value that is given.
+const leastP = 1e-50
+
+// learn counts x.
+func (e *excess) learn(x float64) {
+	e.n = min(e.n+1, math.MaxInt32)
+	d := x - float64(e.threshold)
+	rate := max(excessRate, 1/float64(e.n))
+	if d >= 0 {
+		if e.n > excessReady {
+			e.beyond = min(e.beyond+1, math.MaxInt32)
+			a := max(1/float64(e.beyond), 1./excessMemory)
+			// One incident must not be the tail.
+			d = min(d, 20*max(float64(e.scale), float64(e.mean)))
+			e.mean += float32(a * (d - float64(e.mean)))
+			e.square += float32(a * (d*d - float64(e.square)))
+		}
+	}
+	share := -excessShare
+	if d >= 0 {
+		share++
+	}
+	e.threshold += float32(rate * gain * float64(e.scale) * share)
+	e.scale += float32(rate * (min(x, 6*max(float64(e.scale), least)) - float64(e.scale)))
+}
