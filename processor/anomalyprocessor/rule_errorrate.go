@@ -72,11 +72,11 @@ func errorRateFinding(r *rate.ErrorReport) finding {
 	}
 	cause := make([]byte, 0, 256)
 	cause = fmt.Appendf(cause, "%d of %d calls failed since %s: ", r.Failed, r.Calls, time.Unix(0, r.Onset).UTC().Format(time.RFC3339Nano))
-	cause = appendPercent(cause, r.Rate)
+	cause = append(cause, percent(r.Rate)...)
 	cause = append(cause, ", where "...)
-	cause = appendPercent(cause, r.Expected)
+	cause = append(cause, percent(r.Expected)...)
 	cause = append(cause, " are expected (limit for as many calls "...)
-	cause = appendPercent(cause, r.Limit)
+	cause = append(cause, percent(r.Limit)...)
 	cause = append(cause, ')')
 	if len(r.Kinds) > 0 {
 		list := make([]string, 0, len(r.Kinds))
@@ -95,11 +95,6 @@ func errorRateFinding(r *rate.ErrorReport) finding {
 	}
 	f.cause = string(cause)
 	return f
-}
-
-// appendPercent writes a share as a percentage.
-func appendPercent(s []byte, share float64) []byte {
-	return append(appendNumber(s, 100*share), " %"...)
 }
 
 // errorAdvice says what an error type is about. The first row of which a word

@@ -296,4 +296,5 @@ func burstFinding(v *burst.Verdict, typ anomaly.Type, metric string) finding {
 // methodBurst names the test of package burst.
 const methodBurst anomaly.Method = "beta_binomial"
 
+// percent writes a share as a percentage.
 func percent(share float64) string { return string(appendNumber(nil, 100*share)) + " %" }
