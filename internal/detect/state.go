@@ -103,3 +103,11 @@ func (s *State) distrust(n int) {
 	n = min(n, int(s.lagN))
 	s.suspect |= (1<<n - 1) << (int(s.lagN) - n)
 }
+
+// Outside reports whether the series is in a run: outside its limits, or not
+// yet calm again.
+func (s *State) Outside() bool { return s.inRun }
+
+// LastAlarm returns the event time (unix ns) of the last alarm, if there was
+// one.
+func (s *State) LastAlarm() (at int64, ever bool) { return s.lastAlarm, s.lastAlarm != 0 }

@@ -81,6 +81,8 @@ type Config struct {
 	Agents AgentsConfig `mapstructure:"agents"`
 	// Drift finds lasting changes of what goes in and comes out.
 	Drift DriftConfig `mapstructure:"drift"`
+	// Trend judges the mean of the calls of a time step.
+	Trend TrendConfig `mapstructure:"trend"`
 
 	// Storage is the id of a storage extension that keeps the baselines over a
 	// restart. Default none: detection starts cold.
@@ -143,6 +145,7 @@ func createDefaultConfig() component.Config {
 		SnapshotInterval: defaultSnapshotInterval,
 		ErrorRate:        defaultErrorRateConfig(),
 		Throughput:       defaultThroughputConfig(),
+		Trend:            defaultTrendConfig(),
 		Evaluations:      defaultEvaluations(),
 		Security:         defaultSecurity(),
 		Agents:           defaultAgents(),

@@ -201,5 +201,5 @@ func deliveryOf(record plog.LogRecord, at pcommon.Timestamp) delivery {
 func (b *batch) forget() {
 	b.event, b.content, b.model, b.from = genai.Event{}, genai.Event{}, "", origin{}
 	b.marks.Clear()
-	b.resolved = nil
+	b.resolved, b.entry = nil, nil
 }

@@ -52,6 +52,7 @@ func newRules(cfg *Config) ([]rule, error) {
 		{cfg.Evaluations.Enabled, newEvaluationRule},
 		{cfg.Security.Enabled, newSecurityRule},
 		{len(cfg.Drift.Types) > 0, newDriftRule},
+		{len(cfg.Trend.Metrics) > 0, newTrendRule},
 	} {
 		if !r.enabled {
 			continue
@@ -102,6 +103,7 @@ type finding struct {
 
 // judgeRules shows the call to the rules of its series.
 func (b *batch) judgeRules(ent *entry, late bool, found []finding) []finding {
+	b.entry = ent
 	for i, r := range b.rules {
 		st := ent.rules[i]
 		if st == nil {

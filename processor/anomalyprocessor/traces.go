@@ -24,6 +24,8 @@ type batch struct {
 	event genai.Event
 	// model is that of the series of event, see aliases.
 	model string
+	// entry is what is kept of that series.
+	entry *entry
 	// content is scratch memory for rules that read texts.
 	content  genai.Event
 	verdicts [len(metrics)]detect.Verdict
