@@ -11,8 +11,8 @@
 //	            the largest |sum z| / sqrt(m), z being the deviation from a
 //	            reference of about 100 values in its standard deviations, cut at
 //	            6 (MOSUM; Romano et al., JMLR 2023)
-//	shift       mean of the last 15 values against a reference of about 300
-//	slow_shift  mean of the last 30 values against a reference of about 1000
+//	shift       mean of the last 15 values against a reference of about 500
+//	slow_shift  mean of the last 30 values against a reference of about 1500
 //	season      distance from the usual value at this half hour of a weekday or
 //	            a weekend (Brutlag, LISA 2000); the period need not be told
 //	jump        step from the last value on the square root scale, on which the

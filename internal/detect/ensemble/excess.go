@@ -16,7 +16,10 @@ const (
 	excessRate = .004
 	// predictive is the number of values that one of the tail counts for where
 	// the uncertainty of the fit is concerned.
-	predictive = 7
+	predictive = 4
+	// heavier corrects the moments of few values, which are too small where the
+	// tail is heavy.
+	heavier = 1.5
 	// gain is the step of the threshold in scales: about the inverse of the
 	// density at the threshold.
 	gain = 5
@@ -53,9 +56,12 @@ func (e *excess) p(x float64) float64 {
 	}
 	variance := max(square-mean*mean, 1e-3*mean*mean)
 	xi := min(max(.5*(1-mean*mean/variance), shapeMin), shapeMax)
+	sigma := mean * (1 - xi)
 	// What is not known well is taken to be heavier: the predictive distribution
 	// of an exponential tail known by k values is a Pareto one of shape 1/k.
-	sigma := mean * (1 - xi)
+	if xi > 0 {
+		xi *= heavier
+	}
 	xi += predictive / (k + w)
 	if math.Abs(xi) < 1e-3 {
 		return excessShare * math.Exp(-d/sigma)

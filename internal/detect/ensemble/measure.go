@@ -10,7 +10,7 @@ const (
 	leastScale = .01
 	levelScale = .05
 
-	fastMemory, midMemory, slowMemory = 100, 500, 1000
+	fastMemory, midMemory, slowMemory = 100, 500, 1500
 	fastBound, midBound, slowBound    = 3, 3, 5
 	fastLag, shiftSize, slowSize      = 8, 15, 30
 	// shiftBound cuts the values of a shift, so that several must agree.

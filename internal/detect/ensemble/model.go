@@ -39,7 +39,7 @@ func Name(detector int) string { return names[detector] }
 
 // weights of the detectors in the evidence. They were chosen on the development
 // half of the public series in bench/quality, once for all of them.
-var weights = [detectors]float64{Level: 1.3, Shift: 1.15, SlowShift: .65, Season: .8, Jump: 1, Step: .8, Fall: .7, Shape: .8}
+var weights = [detectors]float64{Level: 1.3, Shift: 1.15, SlowShift: .65, Season: .8, Jump: 1, Step: .8, Fall: .8, Shape: .8}
 
 // Config says when a value alarms. The zero value has the defaults.
 type Config struct {
@@ -50,7 +50,7 @@ type Config struct {
 	P float64
 	// CoolDown is the number of values after one of high evidence during which
 	// further ones count only if their evidence is higher by 1 (a factor of 10
-	// in rarity) and by a fifth, 0..10000. Values that show hardly anything
+	// in rarity) and by a tenth, 0..10000. Values that show hardly anything
 	// count for three. Default 60; negative: none.
 	CoolDown int
 }
@@ -137,9 +137,9 @@ func (v *Verdict) Strongest() int {
 const (
 	newsFrom  = 1.5
 	newsStep  = 1
-	newsRatio = 1.2
+	newsRatio = 1.1
 	// A value with evidence below calm counts for calmSteps in the cool-down.
-	calm      = .5
+	calm      = .7
 	calmSteps = 3
 )
 
