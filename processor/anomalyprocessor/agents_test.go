@@ -212,7 +212,9 @@ func TestAConversationLargerThanNormalIsReportedOnce(t *testing.T) {
 	clock = clock.Add(time.Hour)
 	r.setClock(clock)
 	r.eng.conversations.sweep(clock)
-	found := converse(r, g, "runaway", 400, &clock)
+	// Which 64 of the 80 are the reference depends on their places in the table,
+	// which are random: the limits are between 60 and 400 calls.
+	found := converse(r, g, "runaway", 1000, &clock)
 	require.Len(t, found, 2)
 	assert.ElementsMatch(t, []string{"conversation_calls", "conversation_tokens"}, metricsOf(found))
 	for _, a := range found {
