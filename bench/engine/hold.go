@@ -1,45 +1,42 @@
 package main
 
 import (
-	"github.com/llm-devops/llm-sentinel/internal/detect"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
 // holder keeps the states of all series.
-type holder interface {
+type holder[S any] interface {
 	// judge shows one chunk of values to the series keys, or ids, and returns
 	// the number of alarms. at and step are the event time of the first value
 	// and the time between two.
-	judge(m *detect.Model, keys []series.Key, ids []uint32, values []float64, at, step int64) (alarms int)
+	judge(m engine[S], keys []series.Key, ids []uint32, values []float64, at, step int64) (alarms int)
 }
 
 // tableHolder is how the product holds states: found by name in a table that is
 // sharded and bounded, under the lock of a shard.
-type tableHolder struct{ *series.Table[detect.State] }
+type tableHolder[S any] struct{ *series.Table[S] }
 
-func newTableHolder(m *detect.Model, keys []series.Key, blobs [][]byte) (tableHolder, error) {
-	table, err := series.NewTable(series.Options[detect.State]{MaxSeries: 2 * len(keys), Init: m.Reset})
+func newTableHolder[S any](m engine[S], keys []series.Key, blobs [][]byte) (tableHolder[S], error) {
+	table, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.init})
 	if err != nil {
-		return tableHolder{}, err
+		return tableHolder[S]{}, err
 	}
 	for i, k := range keys {
 		ref := table.Acquire(k, epoch)
 		err := restore(m, blobs[i%len(blobs)], ref.Value)
 		ref.Release()
 		if err != nil {
-			return tableHolder{}, err
+			return tableHolder[S]{}, err
 		}
 	}
-	return tableHolder{table}, nil
+	return tableHolder[S]{table}, nil
 }
 
-func (t tableHolder) judge(m *detect.Model, keys []series.Key, _ []uint32, values []float64, at, step int64) (alarms int) {
+func (t tableHolder[S]) judge(m engine[S], keys []series.Key, _ []uint32, values []float64, at, step int64) (alarms int) {
 	for i := range keys {
 		ref := t.Acquire(keys[i], at)
-		if x := values[i]; !m.Absorb(ref.Value, at, x) {
-			if v := m.Observe(ref.Value, at, x); v.Alarm {
-				alarms++
-			}
+		if m.judge(ref.Value, at, values[i]) {
+			alarms++
 		}
 		ref.Release()
 		at += step
@@ -48,12 +45,12 @@ func (t tableHolder) judge(m *detect.Model, keys []series.Key, _ []uint32, value
 }
 
 // slabHolder is an array: what the detectors cost without finding the state.
-type slabHolder []detect.State
+type slabHolder[S any] []S
 
-func newSlabHolder(m *detect.Model, n int, blobs [][]byte) (slabHolder, error) {
-	states := make(slabHolder, n)
+func newSlabHolder[S any](m engine[S], n int, blobs [][]byte) (slabHolder[S], error) {
+	states := make(slabHolder[S], n)
 	for i := range states {
-		m.Reset(&states[i])
+		m.init(&states[i])
 		if err := restore(m, blobs[i%len(blobs)], &states[i]); err != nil {
 			return nil, err
 		}
@@ -61,12 +58,10 @@ func newSlabHolder(m *detect.Model, n int, blobs [][]byte) (slabHolder, error) {
 	return states, nil
 }
 
-func (s slabHolder) judge(m *detect.Model, _ []series.Key, ids []uint32, values []float64, at, step int64) (alarms int) {
+func (s slabHolder[S]) judge(m engine[S], _ []series.Key, ids []uint32, values []float64, at, step int64) (alarms int) {
 	for i, id := range ids {
-		if x := values[i]; !m.Absorb(&s[id], at, x) {
-			if v := m.Observe(&s[id], at, x); v.Alarm {
-				alarms++
-			}
+		if m.judge(&s[id], at, values[i]) {
+			alarms++
 		}
 		at += step
 	}
@@ -75,11 +70,11 @@ func (s slabHolder) judge(m *detect.Model, _ []series.Key, ids []uint32, values 
 
 // snapshot serialises all states, as the product does: one shard at a time,
 // with a copy in memory. It returns the bytes in pieces of about a megabyte.
-func (t tableHolder) snapshot(m *detect.Model) (parts [][]byte) {
+func (t tableHolder[S]) snapshot(m engine[S]) (parts [][]byte) {
 	const part = 1 << 20
 	buf := make([]byte, 0, part+1<<14)
-	t.Range(func(_ series.Key, _ int64, st *detect.State) bool {
-		buf = m.AppendState(buf, st)
+	t.Range(func(_ series.Key, _ int64, st *S) bool {
+		buf = m.save(buf, st)
 		if len(buf) >= part {
 			parts = append(parts, buf)
 			buf = make([]byte, 0, part+1<<14)
@@ -90,12 +85,12 @@ func (t tableHolder) snapshot(m *detect.Model) (parts [][]byte) {
 }
 
 // load restores what snapshot wrote, under the keys in any order.
-func (t tableHolder) load(m *detect.Model, keys []series.Key, parts [][]byte) error {
+func (t tableHolder[S]) load(m engine[S], keys []series.Key, parts [][]byte) error {
 	i := 0
 	for _, b := range parts {
 		for len(b) > 0 {
 			ref := t.Acquire(keys[i], epoch)
-			rest, err := m.ReadState(b, ref.Value)
+			rest, err := m.load(b, ref.Value)
 			ref.Release()
 			if err != nil {
 				return err

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/llm-devops/llm-sentinel/internal/detect"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
@@ -26,23 +25,6 @@ const (
 
 // epoch is the event time at which the history begins.
 var epoch = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC).UnixNano()
-
-// detectorSet is what a value is judged by.
-type detectorSet struct {
-	name   string
-	config detect.Config
-}
-
-func detectorSets() []detectorSet {
-	classic := detect.Config{Scale: detect.Log}
-	for _, name := range []string{"z_score", "iqr", "mad", "cusum"} {
-		classic.Detectors = append(classic.Detectors, detect.DetectorConfig{Name: name})
-	}
-	return []detectorSet{
-		{"classic", classic},
-		{"full", detect.Config{Scale: detect.Log}}, // nil: every detector of the registry
-	}
-}
 
 // load is what is judged: the values, and the order of the series.
 type load struct {
@@ -82,24 +64,22 @@ func newLoad(n int) *load {
 }
 
 // warm returns the serialised states of the templates.
-func warm(m *detect.Model, values []float64) [][]byte {
+func warm[S any](m engine[S], values []float64) [][]byte {
 	out := make([][]byte, templates)
 	for i := range out {
-		st := m.NewState()
+		var st S
+		m.init(&st)
 		for k := range history {
-			at, x := epoch+int64(k)*int64(interval), values[(i*97+k)%len(values)]
-			if !m.Absorb(&st, at, x) {
-				m.Observe(&st, at, x)
-			}
+			m.judge(&st, epoch+int64(k)*int64(interval), values[(i*97+k)%len(values)])
 		}
-		out[i] = m.AppendState(nil, &st)
+		out[i] = m.save(nil, &st)
 	}
 	return out
 }
 
 // restore makes st the state that blob holds.
-func restore(m *detect.Model, blob []byte, st *detect.State) error {
-	rest, err := m.ReadState(blob, st)
+func restore[S any](m engine[S], blob []byte, st *S) error {
+	rest, err := m.load(blob, st)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes left over", len(rest))
 	}

@@ -91,7 +91,7 @@ func run(o options, out io.Writer, progress func(what string)) error {
 	for _, set := range detectorSets() {
 		for _, n := range sizes {
 			progress(fmt.Sprintf("%s, %d series", set.name, n))
-			f, err := measure(set, n, o)
+			f, err := set.measure(set.name, n, o)
 			if err != nil {
 				return fmt.Errorf("%s, %d series: %w", set.name, n, err)
 			}

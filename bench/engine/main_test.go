@@ -52,7 +52,7 @@ func TestSizesThatDoNotFitAreReducedAndSaidSo(t *testing.T) {
 func TestASnapshotHoldsEverySeries(t *testing.T) {
 	for _, set := range detectorSets() {
 		o := options{events: chunk, runs: 1}
-		f, err := measure(set, 200, o)
+		f, err := set.measure(set.name, 200, o)
 		require.NoError(t, err)
 		assert.Greater(t, f.snapshot, 100.)
 	}

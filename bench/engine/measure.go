@@ -13,7 +13,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/llm-devops/llm-sentinel/internal/detect"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
@@ -38,17 +37,13 @@ type figure struct {
 	save, load, snapshot float64
 }
 
-func measure(set detectorSet, n int, o options) (*figure, error) {
+func measure[S any](name string, m engine[S], n int, o options) (*figure, error) {
 	defer debug.FreeOSMemory()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	m, err := detect.NewModel(set.config)
-	if err != nil {
-		return nil, err
-	}
-	f := &figure{set: set.name, series: n, table: map[string]float64{}, slab: map[string]float64{}, p99: map[string]float64{}, two: map[string]float64{}}
+	f := &figure{set: name, series: n, table: map[string]float64{}, slab: map[string]float64{}, p99: map[string]float64{}, two: map[string]float64{}}
 	l := newLoad(n)
 	blobs := warm(m, l.values)
-	if err := f.measureTable(m, l, blobs, o); err != nil {
+	if err := measureTable(f, m, l, blobs, o); err != nil {
 		return nil, err
 	}
 	debug.FreeOSMemory()
@@ -57,12 +52,12 @@ func measure(set detectorSet, n int, o options) (*figure, error) {
 		return nil, err
 	}
 	for _, order := range orderNames {
-		f.slab[order], _ = newRunner(m, slab, l, order).fastest(o)
+		f.slab[order], _ = newRunner[S](m, slab, l, order).fastest(o)
 	}
 	return f, nil
 }
 
-func (f *figure) measureTable(m *detect.Model, l *load, blobs [][]byte, o options) error {
+func measureTable[S any](f *figure, m engine[S], l *load, blobs [][]byte, o options) error {
 	debug.FreeOSMemory()
 	rss, heap := resident(), liveHeap()
 	table, err := newTableHolder(m, l.keys, blobs)
@@ -76,7 +71,7 @@ func (f *figure) measureTable(m *detect.Model, l *load, blobs [][]byte, o option
 	total, alarms := 0, 0
 	var mallocs uint64
 	for _, order := range orderNames {
-		r := newRunner(m, table, l, order)
+		r := newRunner[S](m, table, l, order)
 		runtime.ReadMemStats(&before)
 		var hits int
 		f.table[order], hits = r.fastest(o)
@@ -89,12 +84,12 @@ func (f *figure) measureTable(m *detect.Model, l *load, blobs [][]byte, o option
 	}
 	f.allocs = float64(mallocs) / float64(total)
 	f.alarms = float64(alarms) / float64(total) * 1e6
-	return f.measureSnapshot(m, &table, l.keys, o)
+	return measureSnapshot(f, m, &table, l.keys, o)
 }
 
 // measureSnapshot saves table, drops it, and restores it: no more than two copies
 // of the states are in memory.
-func (f *figure) measureSnapshot(m *detect.Model, table *tableHolder, keys []series.Key, o options) error {
+func measureSnapshot[S any](f *figure, m engine[S], table *tableHolder[S], keys []series.Key, o options) error {
 	f.save, f.load = math.Inf(1), math.Inf(1)
 	var parts [][]byte
 	for range o.runs {
@@ -111,13 +106,13 @@ func (f *figure) measureSnapshot(m *detect.Model, table *tableHolder, keys []ser
 	f.snapshot = float64(size) / float64(len(keys))
 	table.Table = nil // its memory is needed now
 	for range o.runs {
-		fresh, err := series.NewTable(series.Options[detect.State]{MaxSeries: 2 * len(keys), Init: m.Reset})
+		fresh, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.init})
 		if err != nil {
 			return err
 		}
 		runtime.GC()
 		begin := cpuNanos()
-		if err := (tableHolder{fresh}).load(m, keys, parts); err != nil {
+		if err := (tableHolder[S]{fresh}).load(m, keys, parts); err != nil {
 			return fmt.Errorf("restore the snapshot: %w", err)
 		}
 		f.load = min(f.load, (cpuNanos()-begin)/1e9)
@@ -127,9 +122,9 @@ func (f *figure) measureSnapshot(m *detect.Model, table *tableHolder, keys []ser
 
 // runner feeds a holder. Values and keys of a chunk are laid ready before the
 // clock runs.
-type runner struct {
-	m      *detect.Model
-	h      holder
+type runner[S any] struct {
+	m      engine[S]
+	h      holder[S]
 	l      *load
 	order  []uint32
 	next   int
@@ -141,11 +136,11 @@ type runner struct {
 	values [chunk]float64
 }
 
-func newRunner(m *detect.Model, h holder, l *load, order string) *runner {
-	return &runner{m: m, h: h, l: l, order: l.orders[order]}
+func newRunner[S any](m engine[S], h holder[S], l *load, order string) *runner[S] {
+	return &runner[S]{m: m, h: h, l: l, order: l.orders[order]}
 }
 
-func (r *runner) prepare() (at, step int64) {
+func (r *runner[S]) prepare() (at, step int64) {
 	step = int64(interval) / int64(len(r.l.keys))
 	at = epoch + history*int64(interval) + int64(r.judged)*step
 	for i := range chunk {
@@ -162,7 +157,7 @@ func (r *runner) prepare() (at, step int64) {
 }
 
 // once judges events values and returns the processor time for one.
-func (r *runner) once(events int) (ns float64, alarms int) {
+func (r *runner[S]) once(events int) (ns float64, alarms int) {
 	n := 0
 	for ; n < events; n += chunk {
 		at, step := r.prepare()
@@ -174,7 +169,7 @@ func (r *runner) once(events int) (ns float64, alarms int) {
 }
 
 // fastest is the minimum of the runs.
-func (r *runner) fastest(o options) (ns float64, alarms int) {
+func (r *runner[S]) fastest(o options) (ns float64, alarms int) {
 	ns = math.Inf(1)
 	for range o.runs {
 		once, hits := r.once(o.events)
@@ -185,7 +180,7 @@ func (r *runner) fastest(o options) (ns float64, alarms int) {
 }
 
 // p99 times each value by itself.
-func (r *runner) p99(events int) float64 {
+func (r *runner[S]) p99(events int) float64 {
 	const longest = 1 << 16 // ns; longer ones count as this
 	counts := make([]int, longest+1)
 	n := 0
@@ -210,14 +205,14 @@ func (r *runner) p99(events int) float64 {
 
 // onTwoCores returns the values judged in a second when two threads share the
 // table, by the wall clock. Laying the values ready is part of it.
-func onTwoCores(m *detect.Model, table tableHolder, l *load, order string, o options) (perSecond float64) {
+func onTwoCores[S any](m engine[S], table tableHolder[S], l *load, order string, o options) (perSecond float64) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	for range o.runs {
 		var wg sync.WaitGroup
 		begin := time.Now()
 		for half := range 2 {
 			wg.Go(func() {
-				r := newRunner(m, table, l, order)
+				r := newRunner[S](m, table, l, order)
 				r.next = half * len(r.order) / 2
 				for r.judged < o.events/2 {
 					at, step := r.prepare()
@@ -290,7 +285,7 @@ func loadAverage() string {
 
 // perSeries is about what one series needs at the peak: its state twice, or
 // once and its snapshot, with the names and the orders of the load.
-const perSeries = 2*uint64(unsafe.Sizeof(detect.State{})) + 1024
+const perSeries = 2*uint64(unsafe.Sizeof(fullState{})) + 1024
 
 // fit reduces the sizes that need more than three quarters of the free memory.
 func fit(sizes []int, free uint64) (fitting []int, notes []string) {

@@ -49,13 +49,16 @@ func report(to io.Writer, doc *document, figures []*figure, o options) error {
 // figures turns what was measured into results. The full set tells of memory
 // and throughput, with the largest number of series.
 func (d *document) figures(figures []*figure) {
-	var largest *figure
+	var largest, step *figure
 	for _, f := range figures {
 		size := short(f.series)
 		d.add(f.set+"_ns_"+size, f.table["uniform"], "ns")
 		d.add(f.set+"_zipf_ns_"+size, f.table["zipf"], "ns")
 		d.add(f.set+"_slab_ns_"+size, f.slab["uniform"], "ns")
 		d.add(f.set+"_p99_ns_"+size, f.p99["uniform"], "ns")
+		if f.set == "step" {
+			step = f
+		}
 		if f.set == "full" {
 			largest = f
 		}
@@ -67,6 +70,7 @@ func (d *document) figures(figures []*figure) {
 	d.add("events_per_s_"+size, 1e9/largest.table["uniform"], "per_s")
 	d.add("two_cores_events_per_s_"+size, largest.two["uniform"], "per_s")
 	d.add("bytes_per_series", largest.rss, "bytes")
+	d.add("step_bytes_per_series", step.rss, "bytes")
 	d.add("heap_bytes_per_series", largest.heap, "bytes")
 	d.add("allocs_per_event", largest.allocs, "allocs")
 	d.add("snapshot_bytes_per_series", largest.snapshot, "bytes")

@@ -69,7 +69,7 @@ func (*trendRule) name() string { return "trend" }
 
 func (r *trendRule) fingerprint() uint64 {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%v %v %v", r.cfg.Metrics, r.cfg.Step, r.cfg.MinCalls)
+	_, _ = fmt.Fprintf(h, "%v %v %v", r.cfg.Metrics, r.cfg.Step, r.cfg.MinCalls)
 	return h.Sum64()
 }
 

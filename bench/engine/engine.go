@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+	"github.com/llm-devops/llm-sentinel/internal/detect/ensemble"
+)
+
+// engine judges values with states of type S.
+type engine[S any] interface {
+	init(st *S)
+	judge(st *S, at int64, x float64) (alarm bool)
+	save(dst []byte, st *S) []byte
+	load(src []byte, st *S) (rest []byte, err error)
+}
+
+// perCall judges as the product judges single calls.
+type perCall struct{ *detect.Model }
+
+func (e perCall) init(st *detect.State) { e.Reset(st) }
+
+func (e perCall) judge(st *detect.State, at int64, x float64) bool {
+	if e.Absorb(st, at, x) {
+		return false
+	}
+	v := e.Observe(st, at, x)
+	return v.Alarm
+}
+
+func (e perCall) save(dst []byte, st *detect.State) []byte { return e.AppendState(dst, st) }
+
+func (e perCall) load(src []byte, st *detect.State) ([]byte, error) { return e.ReadState(src, st) }
+
+// perStep judges as the product judges the means of time steps.
+type perStep struct{ *ensemble.Model }
+
+func (perStep) init(*ensemble.State) {}
+
+func (e perStep) judge(st *ensemble.State, at int64, x float64) bool {
+	v := e.Observe(st, at, x)
+	return v.Alarm
+}
+
+func (perStep) save(dst []byte, st *ensemble.State) []byte { return st.Append(dst) }
+
+func (perStep) load(src []byte, st *ensemble.State) ([]byte, error) { return st.Read(src) }
+
+// full judges every value both ways. The product judges a mean only once a
+// minute: this is what a value costs at most.
+type full struct {
+	calls perCall
+	steps perStep
+}
+
+type fullState struct {
+	calls detect.State
+	steps ensemble.State
+}
+
+func (e full) init(st *fullState) { e.calls.init(&st.calls) }
+
+func (e full) judge(st *fullState, at int64, x float64) bool {
+	a := e.calls.judge(&st.calls, at, x)
+	b := e.steps.judge(&st.steps, at, x)
+	return a || b
+}
+
+func (e full) save(dst []byte, st *fullState) []byte {
+	return e.steps.save(e.calls.save(dst, &st.calls), &st.steps)
+}
+
+func (e full) load(src []byte, st *fullState) ([]byte, error) {
+	rest, err := e.calls.load(src, &st.calls)
+	if err != nil {
+		return nil, err
+	}
+	return e.steps.load(rest, &st.steps)
+}
+
+// detectorSet is what a value is judged by.
+type detectorSet struct {
+	name    string
+	measure func(name string, n int, o options) (*figure, error)
+}
+
+// detectorSets are the four classical detectors, the eight of the ensemble, and
+// all of them.
+func detectorSets() []detectorSet {
+	return []detectorSet{
+		{"classic", func(name string, n int, o options) (*figure, error) {
+			calls, _, err := models()
+			if err != nil {
+				return nil, err
+			}
+			return measure[detect.State](name, perCall{calls}, n, o)
+		}},
+		{"step", func(name string, n int, o options) (*figure, error) {
+			_, steps, err := models()
+			if err != nil {
+				return nil, err
+			}
+			return measure[ensemble.State](name, perStep{steps}, n, o)
+		}},
+		{"full", func(name string, n int, o options) (*figure, error) {
+			calls, steps, err := models()
+			if err != nil {
+				return nil, err
+			}
+			return measure[fullState](name, full{perCall{calls}, perStep{steps}}, n, o)
+		}},
+	}
+}
+
+func models() (*detect.Model, *ensemble.Model, error) {
+	calls, err := detect.NewModel(detect.Config{Scale: detect.Log})
+	if err != nil {
+		return nil, nil, fmt.Errorf("build the model of calls: %w", err)
+	}
+	steps, err := ensemble.NewModel(ensemble.Config{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("build the model of steps: %w", err)
+	}
+	return calls, steps, nil
+}
