@@ -9,18 +9,18 @@ import (
 
 // engine judges values with states of type S.
 type engine[S any] interface {
-	init(st *S)
-	judge(st *S, at int64, x float64) (alarm bool)
-	save(dst []byte, st *S) []byte
-	load(src []byte, st *S) (rest []byte, err error)
+	Init(st *S)
+	Judge(st *S, at int64, x float64) (alarm bool)
+	Save(dst []byte, st *S) []byte
+	Load(src []byte, st *S) (rest []byte, err error)
 }
 
 // perCall judges as the product judges single calls.
 type perCall struct{ *detect.Model }
 
-func (e perCall) init(st *detect.State) { e.Reset(st) }
+func (e perCall) Init(st *detect.State) { e.Reset(st) }
 
-func (e perCall) judge(st *detect.State, at int64, x float64) bool {
+func (e perCall) Judge(st *detect.State, at int64, x float64) bool {
 	if e.Absorb(st, at, x) {
 		return false
 	}
@@ -28,23 +28,23 @@ func (e perCall) judge(st *detect.State, at int64, x float64) bool {
 	return v.Alarm
 }
 
-func (e perCall) save(dst []byte, st *detect.State) []byte { return e.AppendState(dst, st) }
+func (e perCall) Save(dst []byte, st *detect.State) []byte { return e.AppendState(dst, st) }
 
-func (e perCall) load(src []byte, st *detect.State) ([]byte, error) { return e.ReadState(src, st) }
+func (e perCall) Load(src []byte, st *detect.State) ([]byte, error) { return e.ReadState(src, st) }
 
 // perStep judges as the product judges the means of time steps.
 type perStep struct{ *ensemble.Model }
 
-func (perStep) init(*ensemble.State) {}
+func (perStep) Init(*ensemble.State) {}
 
-func (e perStep) judge(st *ensemble.State, at int64, x float64) bool {
+func (e perStep) Judge(st *ensemble.State, at int64, x float64) bool {
 	v := e.Observe(st, at, x)
 	return v.Alarm
 }
 
-func (perStep) save(dst []byte, st *ensemble.State) []byte { return st.Append(dst) }
+func (perStep) Save(dst []byte, st *ensemble.State) []byte { return st.Append(dst) }
 
-func (perStep) load(src []byte, st *ensemble.State) ([]byte, error) { return st.Read(src) }
+func (perStep) Load(src []byte, st *ensemble.State) ([]byte, error) { return st.Read(src) }
 
 // full judges every value both ways. The product judges a mean only once a
 // minute: this is what a value costs at most.
@@ -54,28 +54,28 @@ type full struct {
 }
 
 type fullState struct {
-	calls detect.State
-	steps ensemble.State
+	Calls detect.State
+	Steps ensemble.State
 }
 
-func (e full) init(st *fullState) { e.calls.init(&st.calls) }
+func (e full) Init(st *fullState) { e.calls.Init(&st.Calls) }
 
-func (e full) judge(st *fullState, at int64, x float64) bool {
-	a := e.calls.judge(&st.calls, at, x)
-	b := e.steps.judge(&st.steps, at, x)
+func (e full) Judge(st *fullState, at int64, x float64) bool {
+	a := e.calls.Judge(&st.Calls, at, x)
+	b := e.steps.Judge(&st.Steps, at, x)
 	return a || b
 }
 
-func (e full) save(dst []byte, st *fullState) []byte {
-	return e.steps.save(e.calls.save(dst, &st.calls), &st.steps)
+func (e full) Save(dst []byte, st *fullState) []byte {
+	return e.steps.Save(e.calls.Save(dst, &st.Calls), &st.Steps)
 }
 
-func (e full) load(src []byte, st *fullState) ([]byte, error) {
-	rest, err := e.calls.load(src, &st.calls)
+func (e full) Load(src []byte, st *fullState) ([]byte, error) {
+	rest, err := e.calls.Load(src, &st.Calls)
 	if err != nil {
 		return nil, err
 	}
-	return e.steps.load(rest, &st.steps)
+	return e.steps.Load(rest, &st.Steps)
 }
 
 // detectorSet is what a value is judged by.

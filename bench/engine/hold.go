@@ -6,10 +6,10 @@ import (
 
 // holder keeps the states of all series.
 type holder[S any] interface {
-	// judge shows one chunk of values to the series keys, or ids, and returns
+	// Judge shows one chunk of values to the series keys, or ids, and returns
 	// the number of alarms. at and step are the event time of the first value
 	// and the time between two.
-	judge(m engine[S], keys []series.Key, ids []uint32, values []float64, at, step int64) (alarms int)
+	Judge(m engine[S], keys []series.Key, ids []uint32, values []float64, at, step int64) (alarms int)
 }
 
 // tableHolder is how the product holds states: found by name in a table that is
@@ -17,7 +17,7 @@ type holder[S any] interface {
 type tableHolder[S any] struct{ *series.Table[S] }
 
 func newTableHolder[S any](m engine[S], keys []series.Key, blobs [][]byte) (tableHolder[S], error) {
-	table, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.init})
+	table, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.Init})
 	if err != nil {
 		return tableHolder[S]{}, err
 	}
@@ -32,10 +32,10 @@ func newTableHolder[S any](m engine[S], keys []series.Key, blobs [][]byte) (tabl
 	return tableHolder[S]{table}, nil
 }
 
-func (t tableHolder[S]) judge(m engine[S], keys []series.Key, _ []uint32, values []float64, at, step int64) (alarms int) {
+func (t tableHolder[S]) Judge(m engine[S], keys []series.Key, _ []uint32, values []float64, at, step int64) (alarms int) {
 	for i := range keys {
 		ref := t.Acquire(keys[i], at)
-		if m.judge(ref.Value, at, values[i]) {
+		if m.Judge(ref.Value, at, values[i]) {
 			alarms++
 		}
 		ref.Release()
@@ -50,7 +50,7 @@ type slabHolder[S any] []S
 func newSlabHolder[S any](m engine[S], n int, blobs [][]byte) (slabHolder[S], error) {
 	states := make(slabHolder[S], n)
 	for i := range states {
-		m.init(&states[i])
+		m.Init(&states[i])
 		if err := restore(m, blobs[i%len(blobs)], &states[i]); err != nil {
 			return nil, err
 		}
@@ -58,9 +58,9 @@ func newSlabHolder[S any](m engine[S], n int, blobs [][]byte) (slabHolder[S], er
 	return states, nil
 }
 
-func (s slabHolder[S]) judge(m engine[S], _ []series.Key, ids []uint32, values []float64, at, step int64) (alarms int) {
+func (s slabHolder[S]) Judge(m engine[S], _ []series.Key, ids []uint32, values []float64, at, step int64) (alarms int) {
 	for i, id := range ids {
-		if m.judge(&s[id], at, values[i]) {
+		if m.Judge(&s[id], at, values[i]) {
 			alarms++
 		}
 		at += step
@@ -74,7 +74,7 @@ func (t tableHolder[S]) snapshot(m engine[S]) (parts [][]byte) {
 	const part = 1 << 20
 	buf := make([]byte, 0, part+1<<14)
 	t.Range(func(_ series.Key, _ int64, st *S) bool {
-		buf = m.save(buf, st)
+		buf = m.Save(buf, st)
 		if len(buf) >= part {
 			parts = append(parts, buf)
 			buf = make([]byte, 0, part+1<<14)
@@ -84,13 +84,13 @@ func (t tableHolder[S]) snapshot(m engine[S]) (parts [][]byte) {
 	return append(parts, buf)
 }
 
-// load restores what snapshot wrote, under the keys in any order.
-func (t tableHolder[S]) load(m engine[S], keys []series.Key, parts [][]byte) error {
+// Load restores what snapshot wrote, under the keys in any order.
+func (t tableHolder[S]) Load(m engine[S], keys []series.Key, parts [][]byte) error {
 	i := 0
 	for _, b := range parts {
 		for len(b) > 0 {
 			ref := t.Acquire(keys[i], epoch)
-			rest, err := m.load(b, ref.Value)
+			rest, err := m.Load(b, ref.Value)
 			ref.Release()
 			if err != nil {
 				return err

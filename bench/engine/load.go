@@ -68,18 +68,18 @@ func warm[S any](m engine[S], values []float64) [][]byte {
 	out := make([][]byte, templates)
 	for i := range out {
 		var st S
-		m.init(&st)
+		m.Init(&st)
 		for k := range history {
-			m.judge(&st, epoch+int64(k)*int64(interval), values[(i*97+k)%len(values)])
+			m.Judge(&st, epoch+int64(k)*int64(interval), values[(i*97+k)%len(values)])
 		}
-		out[i] = m.save(nil, &st)
+		out[i] = m.Save(nil, &st)
 	}
 	return out
 }
 
 // restore makes st the state that blob holds.
 func restore[S any](m engine[S], blob []byte, st *S) error {
-	rest, err := m.load(blob, st)
+	rest, err := m.Load(blob, st)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes left over", len(rest))
 	}

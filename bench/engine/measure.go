@@ -106,13 +106,13 @@ func measureSnapshot[S any](f *figure, m engine[S], table *tableHolder[S], keys 
 	f.snapshot = float64(size) / float64(len(keys))
 	table.Table = nil // its memory is needed now
 	for range o.runs {
-		fresh, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.init})
+		fresh, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.Init})
 		if err != nil {
 			return err
 		}
 		runtime.GC()
 		begin := cpuNanos()
-		if err := (tableHolder[S]{fresh}).load(m, keys, parts); err != nil {
+		if err := (tableHolder[S]{fresh}).Load(m, keys, parts); err != nil {
 			return fmt.Errorf("restore the snapshot: %w", err)
 		}
 		f.load = min(f.load, (cpuNanos()-begin)/1e9)
@@ -162,7 +162,7 @@ func (r *runner[S]) once(events int) (ns float64, alarms int) {
 	for ; n < events; n += chunk {
 		at, step := r.prepare()
 		begin := cpuNanos()
-		alarms += r.h.judge(r.m, r.keys[:], r.ids[:], r.values[:], at, step)
+		alarms += r.h.Judge(r.m, r.keys[:], r.ids[:], r.values[:], at, step)
 		ns += cpuNanos() - begin
 	}
 	return ns / float64(n), alarms
@@ -188,7 +188,7 @@ func (r *runner[S]) p99(events int) float64 {
 		at, step := r.prepare()
 		for i := range chunk {
 			begin := time.Now()
-			r.h.judge(r.m, r.keys[i:i+1], r.ids[i:i+1], r.values[i:i+1], at, step)
+			r.h.Judge(r.m, r.keys[i:i+1], r.ids[i:i+1], r.values[i:i+1], at, step)
 			counts[min(int(time.Since(begin)), longest)]++
 			at += step
 			n++
@@ -216,7 +216,7 @@ func onTwoCores[S any](m engine[S], table tableHolder[S], l *load, order string,
 				r.next = half * len(r.order) / 2
 				for r.judged < o.events/2 {
 					at, step := r.prepare()
-					table.judge(m, r.keys[:], r.ids[:], r.values[:], at, step)
+					table.Judge(m, r.keys[:], r.ids[:], r.values[:], at, step)
 				}
 			})
 		}
