@@ -16,12 +16,18 @@ func MarkLog(list plog.LogRecordSlice, record plog.LogRecord, found []Anomaly) {
 	}
 	summarise(record.Attributes(), found)
 	for i := range found {
-		own := list.AppendEmpty()
-		own.SetTraceID(record.TraceID())
-		own.SetSpanID(record.SpanID())
-		own.SetObservedTimestamp(record.ObservedTimestamp())
-		found[i].ToLog(own)
+		found[i].ToLog(appendBeside(list, record))
 	}
+}
+
+// appendBeside adds a record to the end of list, with the ids and the time of
+// observation of record.
+func appendBeside(list plog.LogRecordSlice, record plog.LogRecord) plog.LogRecord {
+	own := list.AppendEmpty()
+	own.SetTraceID(record.TraceID())
+	own.SetSpanID(record.SpanID())
+	own.SetObservedTimestamp(record.ObservedTimestamp())
+	return own
 }
 
 // ToLog makes record the carrier of a: event name, time, severity, attributes

@@ -86,11 +86,7 @@ func MarkResolved(span ptrace.Span, ended []Resolution) {
 // with the ids of record, which shows that they are over.
 func MarkResolvedLog(list plog.LogRecordSlice, record plog.LogRecord, ended []Resolution) {
 	for i := range ended {
-		own := list.AppendEmpty()
-		own.SetTraceID(record.TraceID())
-		own.SetSpanID(record.SpanID())
-		own.SetObservedTimestamp(record.ObservedTimestamp())
-		ended[i].toLog(own)
+		ended[i].toLog(appendBeside(list, record))
 	}
 }
 

@@ -31,8 +31,8 @@
 // # Calibration
 //
 // A statistic means nothing by itself: one series is calm, another jumps. So
-// each is ranked among its own earlier values, in a histogram of 8 bins of a
-// factor of 1.19 per power of two around their mean: the empirical rank up to
+// each is ranked among its own earlier values, in a histogram of bins of a
+// factor of 1.19 (four to a power of two) around their mean: the empirical rank up to
 // the 97th percentile, and an exponential tail with the mean excess beyond it
 // (peaks over threshold; Siffer et al., KDD 2017, with shape 0). The result is
 // in decades, -log10 of a p-value. What came three times before cannot be rarer
@@ -51,8 +51,8 @@
 // # Limits
 //
 // Nothing is judged before 32 values of which 8 differ from the one before. The
-// first 5 or so values of each detector have little to be ranked among, and
-// evidence is small then. An incident that comes back is found less and less:
+// first 30 values of a statistic have no rank, and add no evidence; P is 1 for
+// the first 100 values that are judged. An incident that comes back is found less and less:
 // it is part of the series. Steps should be about even; a gap counts as one
 // step.
 package ensemble

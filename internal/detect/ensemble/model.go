@@ -112,8 +112,8 @@ type Verdict struct {
 	// Decades are -log10 of the p-value of each detector, not weighted; index
 	// them by detector.
 	Decades [detectors]float64
-	// Expected is the usual value, in the unit of the series: at this time of
-	// day if that is the strongest detector, else of the reference.
+	// Expected is the centre of the reference of the level, in the unit of the
+	// series.
 	Expected float64
 	// Side is +1 above and -1 below Expected.
 	Side int8
