@@ -10,7 +10,7 @@ import (
 // stateVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one: old states are then refused, and
 // detection starts cold.
-const stateVersion = 1
+const stateVersion = 2
 
 // ErrState is wrapped by all errors of [State.Read].
 var ErrState = errors.New("ensemble state")
@@ -22,30 +22,32 @@ type visitor interface {
 	u16(x *uint16)
 	u32(x *uint32)
 	u64(x *uint64)
+	i8(x *int8)
 	i16(x *int16)
 	f32(x *float32)
 	f64(x *float64)
 }
 
+// visit leaves out what derive can tell from the rest.
 func (s *State) visit(v visitor) {
 	v.u64(&s.n)
-	first, last := uint64(s.first), uint64(s.last)
-	v.u64(&first)
+	last := uint64(s.last)
 	v.u64(&last)
-	s.first, s.last = int64(first), int64(last)
+	s.last = int64(last)
 	v.f32(&s.interval)
+	v.f32(&s.typical)
 	v.f64(&s.origin)
 	v.f64(&s.unit)
 	v.f64(&s.root)
-	v.f64(&s.size)
-	v.f64(&s.typical)
 	for _, t := range []*track{&s.fast, &s.mid, &s.slow} {
 		v.f64(&t.centre)
 		v.f64(&t.scale)
 	}
 	for i := range s.recent {
 		v.f32(&s.recent[i])
-		v.f32(&s.deviations[i])
+	}
+	for i := range s.level.deviations {
+		v.i8(&s.level.deviations[i])
 	}
 	v.f32(&s.profile.grain)
 	for i := range s.profile.value {
@@ -56,41 +58,34 @@ func (s *State) visit(v visitor) {
 	}
 	v.f32(&s.steps.all)
 	for i := range s.steps.mean {
-		v.f32(&s.steps.mean[i])
+		v.u16((*uint16)(&s.steps.mean[i]))
 		v.u8(&s.steps.seen[i])
 	}
-	for i := range s.shape.bins {
-		v.u8(&s.shape.bins[i])
+	for i := range s.shape.past {
+		v.u64(&s.shape.past[i])
 	}
 	for i := range s.shape.memory {
-		for k := range s.shape.memory[i] {
-			v.u8(&s.shape.memory[i][k])
-		}
-	}
-	for i := range s.shape.now {
-		v.u8(&s.shape.now[i])
+		counts := s.shape.memory[i] & (1<<crossFrom - 1)
+		v.u64(&counts)
+		s.shape.memory[i] = s.shape.memory[i]>>crossFrom<<crossFrom | counts
 	}
 	v.u8(&s.shape.size)
 	v.u8(&s.shape.next)
 	for i := range s.tails {
 		t := &s.tails[i]
 		v.f32(&t.mean)
-		v.u32(&t.seen)
-		v.u32(&t.total)
-		v.f32(&t.threshold)
+		v.u16(&t.seen)
+		v.u8(&t.edge)
 		v.f32(&t.base)
 		v.f32(&t.slope)
-		for k := range t.rank {
-			v.u8(&t.rank[k])
-		}
-		for k := range t.count {
-			v.u16(&t.count[k])
+		for k := range t.atLeast {
+			v.u64(&t.atLeast[k])
 		}
 	}
 	v.f32(&s.evidence.threshold)
 	v.f32(&s.evidence.scale)
-	v.u32(&s.evidence.n)
-	v.u32(&s.evidence.beyond)
+	v.u16(&s.evidence.n)
+	v.u16(&s.evidence.beyond)
 	v.f32(&s.evidence.mean)
 	v.f32(&s.evidence.square)
 	v.f32(&s.record)
@@ -120,6 +115,7 @@ func (s *State) Read(src []byte) (rest []byte, err error) {
 		*s = State{}
 		return nil, r.err
 	}
+	s.derive()
 	return r.src, nil
 }
 
@@ -127,45 +123,55 @@ func (s *State) Read(src []byte) (rest []byte, err error) {
 // anything relies on it.
 func (s *State) check() error {
 	malformed := func(what string) error { return fmt.Errorf("%w: %s is malformed", ErrState, what) }
-	var now [shapeBins]uint8
-	known := min(s.n, shapeSize)
-	for i, b := range s.shape.bins {
-		if b >= shapeBins {
+	for _, w := range s.shape.past {
+		if w&0x8888888888888888 != 0 { // a bin of 8 or more
 			return malformed("shape")
 		}
-		if uint64(i) < known && s.Ready() {
-			now[b]++
-		}
 	}
-	if now != s.shape.now || s.shape.size > shapes || s.shape.next >= shapes {
+	if s.shape.size > shapes || s.shape.next >= shapes {
 		return malformed("shape")
 	}
-	for i := range s.shape.memory {
+	for i, m := range s.shape.memory {
 		sum := 0
-		for _, c := range s.shape.memory[i] {
-			sum += int(c)
+		for k := range shapeBins {
+			sum += int(m >> (countBits * k) & countMask)
 		}
-		if sum != 0 && sum != shapeSize {
+		if m>>crossFrom != 0 || sum != shapeSize && (sum != 0 || i < int(s.shape.size)) {
 			return malformed("remembered shape")
 		}
 	}
 	for i := range s.tails {
-		t := &s.tails[i]
-		var sum uint32
-		for _, c := range t.count {
-			sum += uint32(c)
-		}
-		if sum != t.total || t.mean < 0 || t.slope < 0 || t.threshold < 0 || t.base < 0 {
+		if !s.tails[i].valid() {
 			return malformed("tail")
 		}
 	}
 	switch {
-	case s.unit < 0 || s.size < 0 || s.typical < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
+	case s.unit < 0 || s.typical < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
 		return malformed("scale")
 	case !s.Ready() && s.n >= warmUp || s.Ready() && s.n < warmUp:
 		return malformed("warm-up")
 	}
 	return nil
+}
+
+// valid reports whether t can have come about by counting.
+func (t *tail) valid() bool {
+	for b := range tailBins - 1 {
+		if t.from(b) < t.from(b+1) {
+			return false
+		}
+	}
+	return t.total() <= tailMemory && t.edge <= tailBins && (t.edge == 0) == (t.slope == 0) &&
+		t.mean >= 0 && t.slope >= 0 && t.base >= 0
+}
+
+// derive fills in what is not serialised.
+func (s *State) derive() {
+	if !s.Ready() {
+		return
+	}
+	s.level.resum(s.n - 1)
+	s.shape.derive(s.n)
 }
 
 type writer []byte
@@ -174,6 +180,7 @@ func (w *writer) u8(x *uint8)    { *w = append(*w, *x) }
 func (w *writer) u16(x *uint16)  { *w = binary.LittleEndian.AppendUint16(*w, *x) }
 func (w *writer) u32(x *uint32)  { *w = binary.LittleEndian.AppendUint32(*w, *x) }
 func (w *writer) u64(x *uint64)  { *w = binary.LittleEndian.AppendUint64(*w, *x) }
+func (w *writer) i8(x *int8)     { *w = append(*w, uint8(*x)) }
 func (w *writer) i16(x *int16)   { *w = binary.LittleEndian.AppendUint16(*w, uint16(*x)) }
 func (w *writer) f32(x *float32) { *w = binary.LittleEndian.AppendUint32(*w, math.Float32bits(*x)) }
 func (w *writer) f64(x *float64) { *w = binary.LittleEndian.AppendUint64(*w, math.Float64bits(*x)) }
@@ -202,6 +209,7 @@ func (r *reader) u8(x *uint8)   { *x = r.take(1)[0] }
 func (r *reader) u16(x *uint16) { *x = binary.LittleEndian.Uint16(r.take(2)) }
 func (r *reader) u32(x *uint32) { *x = binary.LittleEndian.Uint32(r.take(4)) }
 func (r *reader) u64(x *uint64) { *x = binary.LittleEndian.Uint64(r.take(8)) }
+func (r *reader) i8(x *int8)    { *x = int8(r.take(1)[0]) }
 func (r *reader) i16(x *int16)  { *x = int16(binary.LittleEndian.Uint16(r.take(2))) }
 
 func (r *reader) f32(x *float32) {

@@ -35,7 +35,7 @@ const (
 // Wallis 1987).
 type excess struct {
 	threshold, scale float32 // scale is the mean of all values
-	n, beyond        uint32
+	n, beyond        uint16
 	mean, square     float32 // of the excesses
 }
 
@@ -78,12 +78,16 @@ const leastP = 1e-50
 
 // learn counts x.
 func (e *excess) learn(x float64) {
-	e.n = min(e.n+1, math.MaxInt32)
+	if e.n < math.MaxUint16 {
+		e.n++
+	}
 	d := x - float64(e.threshold)
 	rate := max(excessRate, 1/float64(e.n))
 	if d >= 0 {
 		if e.n > excessReady {
-			e.beyond = min(e.beyond+1, math.MaxInt32)
+			if e.beyond < math.MaxUint16 {
+				e.beyond++
+			}
 			a := max(1/float64(e.beyond), 1./excessMemory)
 			// One incident must not be the tail.
 			d = min(d, 20*max(float64(e.scale), float64(e.mean)))

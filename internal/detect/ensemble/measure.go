@@ -1,6 +1,10 @@
 package ensemble
 
-import "math"
+import (
+	"math"
+
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+)
 
 const (
 	// leastUnit is the least unit as a ratio of the level.
@@ -15,24 +19,18 @@ const (
 	fastLag, shiftSize, slowSize      = 8, 15, 30
 	// shiftBound cuts the values of a shift, so that several must agree.
 	shiftBound = 1.5
-	levelMin   = 20
-	levelBound = 6
-	levelMax   = 32
 )
 
 // statistics are those of the detectors, in their order.
 type statistics [detectors]float64
 
-// back returns the value so many before the newest one, which is number n.
-func (s *State) back(n, k uint64) float64 { return float64(s.recent[(n-k)%recentSize]) }
-
-// measure returns the statistics of x, standardised y, and learns it. It is not
-// ranked yet.
-func (s *State) measure(at int64, x, y float64) (st statistics) {
+// measure returns the statistics of x, standardised y, at half hour bin, and
+// learns it. It is not ranked yet.
+func (s *State) measure(bin uint64, x, y float64) (st statistics) {
 	n := s.n
 	s.n++
 	s.recent[n%recentSize] = float32(y)
-	wide := max(1, s.slow.scale)
+	wide := atLeast(s.slow.scale, 1)
 	least := leastScale * wide
 	if n >= fastLag {
 		s.fast.follow(s.back(n, fastLag), n-fastLag+1, fastMemory, fastBound, levelScale*wide)
@@ -43,32 +41,33 @@ func (s *State) measure(at int64, x, y float64) (st statistics) {
 	if n >= slowSize {
 		s.slow.follow(s.back(n, slowSize), n-slowSize+1, slowMemory, slowBound, least)
 	}
-	st[Level] = s.level(n, y, levelScale*wide)
+	z := 0.
+	if n >= levelMin {
+		z = (y - s.fast.centre) / atLeast(s.fast.scale, levelScale*wide)
+	}
+	st[Level] = s.level.observe(n, z)
 	if n >= 2*shiftSize {
 		st[Shift] = s.shift(n, least)
 	}
+	slowScale := atLeast(s.slow.scale, least)
 	if n >= 3*slowSize {
-		sum := 0.
-		for k := range uint64(slowSize) {
-			sum += s.back(n, k)
-		}
-		st[SlowShift] = math.Abs(sum/slowSize-s.slow.centre) / max(s.slow.scale, least)
+		st[SlowShift] = math.Abs(s.sum(n)/slowSize-s.slow.centre) / slowScale
 	}
-	st[Season] = s.profile.observe(at, y)
-	st[Fall] = s.fall(n, math.Abs(x))
+	st[Season] = s.profile.observe(bin, y)
 	root := math.Copysign(math.Sqrt(math.Abs(x)/s.unit), x)
+	st[Fall] = s.fall(n, s.root*s.root*s.unit, root*root*s.unit)
 	if n >= 1 {
-		st[Jump] = s.steps.observe(at, math.Abs(root-s.root), n)
+		st[Jump] = s.steps.observe(bin%seasonBins*stepBins/seasonBins, math.Abs(root-s.root), n)
 		st[Step] = math.Abs(y - s.back(n, 1))
 	}
 	s.root = root
-	st[Shape] = s.shape.observe(n, (y-s.slow.centre)/max(s.slow.scale, least))
+	st[Shape] = s.shape.observe(n, (y-s.slow.centre)/slowScale)
 	return st
 }
 
 // least returns the least scale of each statistic.
 func (s *State) least() (l statistics) {
-	wide := max(1, s.slow.scale)
+	wide := atLeast(s.slow.scale, 1)
 	for i := range l {
 		l[i] = leastScale
 	}
@@ -77,39 +76,29 @@ func (s *State) least() (l statistics) {
 	return l
 }
 
-// level is the generalised likelihood ratio of a change of the mean within the
-// last levelMax values.
-func (s *State) level(n uint64, y, least float64) float64 {
-	z := 0.
-	if n >= levelMin {
-		z = min(max((y-s.fast.centre)/max(s.fast.scale, least), -levelBound), levelBound)
+// sum is that of the newest slowSize values. Three sums in turn do not wait for
+// one another.
+func (s *State) sum(n uint64) float64 {
+	var a, b, c float64
+	for k := uint64(0); k < slowSize; k += 3 {
+		a += s.back(n, k)
+		b += s.back(n, k+1)
+		c += s.back(n, k+2)
 	}
-	s.deviations[n%recentSize] = float32(z)
-	best, sum := 0., 0.
-	for k := range min(n+1, levelMax) {
-		sum += float64(s.deviations[(n-k)%recentSize])
-		if m := k + 1; m&k == 0 {
-			best = max(best, math.Abs(sum)*invSqrt[m])
-		}
-	}
-	return best
+	return a + b + c
 }
-
-var invSqrt = func() (t [levelMax + 1]float64) {
-	for i := 1; i < len(t); i++ {
-		t[i] = 1 / math.Sqrt(float64(i))
-	}
-	return t
-}()
 
 // shift is the distance of the newest values from the reference of the middle.
 func (s *State) shift(n uint64, least float64) float64 {
-	scale := max(s.mid.scale, least)
-	sum := 0.
-	for k := range uint64(shiftSize) {
-		sum += min(max(s.back(n, k)-s.mid.centre, -shiftBound*scale), shiftBound*scale)
+	scale := atLeast(s.mid.scale, least)
+	centre, edge := s.mid.centre, shiftBound*scale
+	var a, b, c float64
+	for k := uint64(0); k < shiftSize; k += 3 {
+		a += cut(s.back(n, k)-centre, edge)
+		b += cut(s.back(n, k+1)-centre, edge)
+		c += cut(s.back(n, k+2)-centre, edge)
 	}
-	return math.Abs(sum) / (shiftSize * scale)
+	return math.Abs(a+b+c) / (shiftSize * scale)
 }
 
 const (
@@ -121,13 +110,16 @@ const (
 
 // fall is by how many powers of e the size of the value is below that of the
 // last one.
-func (s *State) fall(n uint64, size float64) float64 {
-	last, offset := s.size, fallOffset*s.typical+math.SmallestNonzeroFloat32
-	s.size = size
+func (s *State) fall(n uint64, last, size float64) float64 {
+	typical := float64(s.typical)
 	if n == 0 {
-		s.typical = size
+		s.typical = float32(size)
 		return 0
 	}
-	s.typical += max(fallRate, 1/float64(n+1)) * (size - s.typical)
-	return max(0, math.Log((last+offset)/(size+offset)))
+	s.typical = float32(typical + atLeast(1/float64(n+1), fallRate)*(size-typical))
+	if last <= size {
+		return 0
+	}
+	offset := fallOffset*typical + math.SmallestNonzeroFloat32
+	return detect.Ln((last + offset) / (size + offset))
 }

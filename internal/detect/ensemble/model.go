@@ -167,7 +167,7 @@ func (s *State) allowance(at int64) float64 {
 	if s.interval <= 0 {
 		return 0
 	}
-	return min(max(stepWeight*math.Log10(float64(s.interval)/usualStep), -stepMost), stepMost)
+	return cut(stepWeight*decades(float64(s.interval)/usualStep), stepMost)
 }
 
 // maxAbs bounds values, so that no sum overflows.
@@ -187,9 +187,11 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		s.warm(at, x)
 		return v
 	}
+	bin := seasonBin(at)
+	s.fetch(bin)
 	y := (x - s.origin) / s.unit
 	usual := s.fast.centre
-	st := s.measure(at, x, y)
+	st := s.measure(bin, x, y)
 	least := s.least()
 	sum := 0.
 	for i := range st {
@@ -235,7 +237,7 @@ func (m *Model) news(s *State, evidence float64) bool {
 // warm keeps the first values; the last of them starts everything.
 func (s *State) warm(at int64, x float64) {
 	if s.n == 0 {
-		s.first = at
+		s.last = at
 	}
 	s.recent[s.n%recentSize] = float32(x)
 	s.n++
@@ -255,7 +257,7 @@ func (s *State) warm(at int64, x float64) {
 	if changes < minChanges {
 		// Nothing can be said about the noise of a series that stands still.
 		copy(s.recent[:warmUp/2], values[warmUp/2:])
-		s.first += (at - s.first) / 2
+		s.last += (at - s.last) / 2
 		s.n = warmUp / 2
 		return
 	}
@@ -263,9 +265,10 @@ func (s *State) warm(at int64, x float64) {
 	s.unit = max(math.Sqrt(m2/(warmUp-1)), leastUnit*math.Abs(mean))
 	s.age = math.MaxUint16
 	s.n = 0
-	s.last, s.interval = at, float32(at-s.first)/(warmUp-1)
+	first := s.last
+	s.last, s.interval = at, float32(at-first)/(warmUp-1)
 	for i, v := range values {
 		// The times in between are not kept: they were about equally far apart.
-		s.measure(s.first+(at-s.first)/(warmUp-1)*int64(i), float64(v), (float64(v)-s.origin)/s.unit)
+		s.measure(seasonBin(first+(at-first)/(warmUp-1)*int64(i)), float64(v), (float64(v)-s.origin)/s.unit)
 	}
 }

@@ -20,31 +20,30 @@ type season struct {
 	seen [seasonBins]uint8
 }
 
-// observe returns the distance of y from what is usual, 0 while that is not
-// known, and learns y.
-func (p *season) observe(at int64, y float64) float64 {
-	b, weekend := binOfDay(at, seasonBins)
-	if weekend {
-		b += seasonBins
-	}
+// observe returns the distance of y from what is usual in a bin, 0 while that is
+// not known, and learns y.
+func (p *season) observe(bin uint64, y float64) float64 {
 	if p.grain == 0 {
 		p.grain = grain
 	}
 	for math.Abs(y) > math.MaxInt16*float64(p.grain) {
 		p.coarsen()
 	}
-	half := uint(b&1) * 4
-	seen := p.seen[b/2] >> half & 15
-	usual := float64(p.value[b]) * float64(p.grain)
+	half := bin & 1 * 4
+	seen := p.seen[bin/2] >> half & 15
+	usual := float64(p.value[bin]) * float64(p.grain)
 	if seen == 0 {
 		usual = y
 	}
 	d := y - usual
+	rate := seasonRate
 	if seen < 15 {
-		p.seen[b/2] += 1 << half
+		p.seen[bin/2] += 1 << half
+		rate = atLeast(1/float64(seen+1), seasonRate)
 	}
-	usual += max(seasonRate, 1/float64(seen+1)) * d
-	p.value[b] = int16(math.Round(usual / float64(p.grain)))
+	usual += rate * d
+	const offset = 1 << 16 // truncation then rounds down, also below 0
+	p.value[bin] = int16(int32(usual/float64(p.grain)+(offset+.5)) - offset)
 	if seen < 2 {
 		return 0
 	}
@@ -58,47 +57,71 @@ func (p *season) coarsen() {
 	}
 }
 
-// binOfDay returns the bin of a UTC day that at (unix ns) is in, and whether it
-// is on a weekend.
-func binOfDay(at int64, bins int) (bin int, weekend bool) {
+// seasonBin returns the bin of a season that at (unix ns, UTC) is in: the half
+// hours of a weekday, then those of a day of the weekend.
+func seasonBin(at int64) uint64 {
 	const day = int64(24 * time.Hour)
 	days, in := at/day, at%day
 	if in < 0 {
 		days, in = days-1, in+day
 	}
+	bin := uint64(in / (day / seasonBins))
 	// 1970-01-01 was a Thursday.
-	w := ((days+4)%7 + 7) % 7
-	return int(in / (day / int64(bins))), w == 0 || w == 6
+	if w := ((days+4)%7 + 7) % 7; w == 0 || w == 6 {
+		bin += seasonBins
+	}
+	return bin
 }
 
 // steps is how far a value usually is from the one before, on the square root
 // scale: at any time, and by hour.
 type steps struct {
 	all  float32
-	mean [stepBins]float32
+	mean [stepBins]short
 	seen [stepBins]uint8
 }
 
 // observe returns the step d in relation to what is usual at the hour, and
 // learns it as the n-th.
-func (p *steps) observe(at int64, d float64, n uint64) float64 {
-	h, _ := binOfDay(at, stepBins)
-	all, mine := float64(p.all), float64(p.mean[h])
+func (p *steps) observe(hour uint64, d float64, n uint64) float64 {
+	all, mine, seen := float64(p.all), p.mean[hour].float(), float64(p.seen[hour])
 	out := 0.
 	if all > 0 {
 		// The hour counts the more the better it is known, and half of what it
 		// deviates.
 		ratio := 1.
-		if c := float64(p.seen[h]); c > 6 {
-			ratio = (c*mine/all + 12) / (c + 12)
+		if seen > 6 {
+			ratio = (seen*mine/all + 12) / (seen + 12)
 		}
 		out = d / math.Sqrt(ratio)
 	}
-	if p.seen[h] < math.MaxUint8 {
-		p.seen[h]++
+	if p.seen[hour] < math.MaxUint8 {
+		p.seen[hour]++
+		seen++
 	}
 	const edge, least = 6, 1e-3
-	p.all += float32(max(.003, 1/float64(n)) * (min(d, edge*all+least) - all))
-	p.mean[h] += float32(max(.03, 1/float64(p.seen[h])) * (min(d, edge*mine+least) - mine))
+	p.all += float32(atLeast(1/float64(n), .003) * (min(d, edge*all+least) - all))
+	p.mean[hour] = newShort(mine + atLeast(1/seen, .03)*(min(d, edge*mine+least)-mine))
 	return out
+}
+
+// short is a number from 2^-20 to 2^44 within 1/2048 of it: six bits of
+// exponent, ten of fraction. The least one stands for 0.
+type short uint16
+
+const (
+	shortDrop = 13 // bits of the fraction of a float32 that are not kept
+	shortBias = (127 - 20) << 10
+)
+
+func newShort(x float64) short {
+	b := int32(math.Float32bits(float32(x))+1<<(shortDrop-1)) >> shortDrop
+	return short(min(max(b-shortBias, 0), math.MaxUint16))
+}
+
+func (s short) float() float64 {
+	if s == 0 {
+		return 0
+	}
+	return float64(math.Float32frombits((uint32(s) + shortBias) << shortDrop))
 }

@@ -1,5 +1,7 @@
 package ensemble
 
+import "math"
+
 // Sizes of the parts of a [State].
 const (
 	// warmUp is the number of values before the first is judged, minChanges the
@@ -20,41 +22,39 @@ const (
 )
 
 // State is the memory of one series. The zero value is that of a new series.
-// It is flat, may be copied, and is used by one goroutine at a time.
+// It is flat, may be copied, and is used by one goroutine at a time. Nearly all
+// of it is read for every value: a smaller one is a faster one.
 type State struct {
 	// n is the number of values since the warm-up ended, those of the warm-up
 	// included; during the warm-up, the number of values in recent.
 	n uint64
-	// first is the time of the first value of the warm-up.
-	first int64
-	// last is the time of the last value, interval the usual time between two.
+	// last is the time of the last value, during the warm-up that of the first
+	// one; interval is the usual time between two.
 	last     int64
 	interval float32
+	// typical is a mean of the absolute values.
+	typical float32
 	// origin and unit standardise values: (x - origin) / unit.
 	origin, unit float64
 	// root is the signed square root of the last value, in units.
 	root float64
-	// size is the absolute last value, typical a mean of such.
-	size, typical float64
 
 	fast, mid, slow track
 
-	// recent holds the newest values, standardised (during the warm-up, as they
-	// came), deviations those of the level detector. Value k is at
-	// k % recentSize.
-	recent, deviations [recentSize]float32
-
-	profile season
-	steps   steps
-	shape   shape
-
-	tails    [detectors]tail
-	evidence excess
-
 	// record is the highest evidence within the cool-down, age the number of
 	// values since.
-	record float32
-	age    uint16
+	record   float32
+	age      uint16
+	evidence excess
+
+	// recent holds the newest values, standardised (during the warm-up, as they
+	// came). Value k is at k % recentSize.
+	recent  [recentSize]float32
+	level   level
+	shape   shape
+	tails   [detectors]tail
+	steps   steps
+	profile season
 }
 
 // Samples returns the number of values that were judged or learned.
@@ -62,6 +62,27 @@ func (s *State) Samples() uint64 { return s.n }
 
 // Ready reports whether the next value is judged.
 func (s *State) Ready() bool { return s.unit > 0 }
+
+// back returns the value so many before the newest one, which is number n.
+func (s *State) back(n, k uint64) float64 { return float64(s.recent[(n-k)%recentSize]) }
+
+// fetch reads a word of each cache line that the next value needs. With very
+// many series none of them is in the cache: asked for together, they arrive
+// together.
+//
+//go:noinline
+func (s *State) fetch(bin uint64) (all uint64) {
+	for i := range s.tails {
+		all += uint64(s.tails[i].seen) + s.tails[i].atLeast[tailWords-1]
+	}
+	for i := 0; i < recentSize; i += 16 {
+		all += uint64(s.recent[i])
+	}
+	for i := 0; i < shapes; i += 8 {
+		all += s.shape.memory[i]
+	}
+	return all + uint64(s.profile.value[bin]) + uint64(s.profile.seen[bin/2]) + uint64(s.level.deviations[0])
+}
 
 // track follows centre and scale of a series. Values far from the centre count
 // as if they were at the edge.
@@ -76,12 +97,27 @@ const meanAbsToSigma = 1.2533
 // follow learns y as one of memory values, or of those seen so far. The edge is
 // at bound scales, of which the least is floor.
 func (t *track) follow(y float64, seen uint64, memory, bound, floor float64) {
-	a := 1 / min(float64(seen), memory)
-	edge := bound * max(t.scale, floor)
-	d := min(max(y-t.centre, -edge), edge)
-	t.centre += a * d
-	if d < 0 {
-		d = -d
+	a := 1 / memory
+	if f := float64(seen); f < memory {
+		a = 1 / f
 	}
-	t.scale += a * (meanAbsToSigma*d - t.scale)
+	d := cut(y-t.centre, bound*atLeast(t.scale, floor))
+	t.centre += a * d
+	t.scale += a * (meanAbsToSigma*math.Abs(d) - t.scale)
+}
+
+// cut cuts d at edge, which is not negative, on either side. As a number that
+// is not negative sorts like its bits, there is no branch.
+func cut(d, edge float64) float64 {
+	const sign = 1 << 63
+	b := math.Float64bits(d)
+	return math.Float64frombits(min(b&^sign, math.Float64bits(edge)) | b&sign)
+}
+
+// atLeast is max for numbers that are not NaN.
+func atLeast(x, least float64) float64 {
+	if x < least {
+		return least
+	}
+	return x
 }

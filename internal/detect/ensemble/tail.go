@@ -1,6 +1,10 @@
 package ensemble
 
-import "math"
+import (
+	"math"
+
+	"github.com/llm-devops/llm-sentinel/internal/detect"
+)
 
 const (
 	// tailBins count the ratios of a statistic to its mean, perOctave to a
@@ -8,13 +12,12 @@ const (
 	tailBins   = 32
 	perOctave  = 4
 	tailOffset = 2
-	// rankBins is the number of bins whose rank is kept; beyond them it is that
-	// of the last one.
-	rankBins = 20
-	rankUnit = 1. / 64 // decades
 	// tailShare of the values is beyond the threshold from which on the tail is
 	// taken to be exponential.
 	tailShare = .03
+	// rankSteps is the number of steps of a decade in which a rank is given:
+	// the counts know it no better.
+	rankSteps = 64
 	// tailPrior is the weight, in values beyond the threshold, of the tail that
 	// is expected before there are any: a third of the threshold in the mean,
 	// which is about that of a normal distribution.
@@ -41,20 +44,53 @@ const (
 // tail ranks the values of a statistic among those seen before. Counts are
 // relative to the scale, which follows slowly.
 type tail struct {
-	mean  float32 // of the values that are not 0, cut at 6 times it
-	seen  uint32  // values that are not 0
-	total uint32  // values counted
-	// What follows from the counts, looked at every tailRefresh values:
-	// threshold as a ratio, decades at it, and decades per ratio beyond it.
-	threshold, base, slope float32
-	rank                   [rankBins]uint8
-	count                  [tailBins]uint16
+	mean float32 // of the values that are not 0, cut at 6 times it
+	seen uint16  // values that are not 0, up to 65535
+	// What follows from the counts, looked at every tailRefresh values: the
+	// first bin beyond the threshold, decades at it, and decades per ratio
+	// beyond it.
+	edge        uint8
+	base, slope float32
+	// atLeast holds, for each bin, the number of values counted in it or above,
+	// four bins to a word: any rank is a look-up, and counting adds a constant.
+	atLeast [tailWords]uint64
 }
+
+const (
+	tailLanes = 4
+	tailWords = tailBins / tailLanes
+)
+
+// total is the number of values counted.
+func (t *tail) total() int { return int(uint16(t.atLeast[0])) }
+
+// from is the number of values counted in a bin or above.
+func (t *tail) from(bin int) int {
+	return int(uint16(t.atLeast[bin/tailLanes%tailWords] >> (16 * (bin % tailLanes))))
+}
+
+// tailAdd[b] is what a value in bin b adds to the words.
+var tailAdd = func() (t [tailBins][tailWords]uint64) {
+	for b := range t {
+		for i := range b + 1 {
+			t[b][i/tailLanes] |= 1 << (16 * (i % tailLanes))
+		}
+	}
+	return t
+}()
 
 // tailEdge are the lower edges of the bins.
 var tailEdge = func() (t [tailBins + 1]float64) {
 	for i := range t {
 		t[i] = math.Exp2(float64(i)/perOctave - tailOffset)
+	}
+	return t
+}()
+
+// tailMiddle are the middles of the bins.
+var tailMiddle = func() (t [tailBins]float64) {
+	for i := range t {
+		t[i] = (tailEdge[i] + tailEdge[i+1]) / 2
 	}
 	return t
 }()
@@ -86,92 +122,111 @@ func (t *tail) judge(x, least float64) float64 {
 		}
 		return 0
 	}
-	t.seen = min(t.seen+1, math.MaxInt32)
+	if t.seen < math.MaxUint16 {
+		t.seen++
+	}
 	if t.seen <= tailSettle {
 		t.mean += float32((x - float64(t.mean)) / float64(t.seen))
 		if t.seen < tailSettle {
 			return 0
 		}
 	}
-	mean := max(float64(t.mean), least)
+	mean := atLeast(float64(t.mean), least)
 	r := x / mean
 	b := tailBin(r)
 	d := 0.
 	switch {
 	case t.seen <= tailReady || t.slope == 0:
-	case r < float64(t.threshold):
-		d = float64(t.rank[min(b, rankBins-1)]) * rankUnit
+	case b < int(t.edge):
+		d = t.rank(b)
 	default:
 		d = t.beyond(r, b)
 	}
 	t.learn(b)
-	t.mean += float32(max(1/float64(t.seen), scaleRate) * (min(x, 6*mean) - mean))
+	rate := scaleRate
+	if t.seen < 1/scaleRate {
+		rate = 1 / float64(t.seen)
+	}
+	t.mean += float32(rate * (min(x, 6*mean) - mean))
 	return d
+}
+
+// rank returns the decades of the middle of a bin that is not the last one, in
+// steps, rounded down.
+func (t *tail) rank(bin int) float64 {
+	middle := .5 * float64(t.from(bin)+t.from(bin+1))
+	return float64(int(decades(float64(t.total()+1)/(middle+1))*rankSteps)) / rankSteps
 }
 
 // beyond returns the decades of a ratio beyond the threshold.
 func (t *tail) beyond(r float64, bin int) float64 {
-	d := min(float64(t.base)+(r-float64(t.threshold))*float64(t.slope), maxDecades)
+	d := min(float64(t.base)+(r-tailEdge[t.edge])*float64(t.slope), maxDecades)
 	const rare = 2
 	if d < rare {
 		return d
 	}
-	c := 0
-	for _, n := range t.count[bin:] {
-		c += int(n)
-	}
-	if c >= recurrent {
-		d = min(d, recurrence*math.Log10(float64(t.total+1)/float64(c)))
+	if c := t.from(bin); c >= recurrent {
+		d = min(d, recurrence*decades(float64(t.total()+1)/float64(c)))
 	}
 	return d
 }
 
+// decades is log10.
+func decades(x float64) float64 { return detect.Ln(x) * (1 / math.Ln10) }
+
 func (t *tail) learn(bin int) {
-	t.count[bin]++
-	t.total++
-	if t.total > tailMemory {
-		t.total = 0
-		for i := range t.count {
-			t.count[i] /= 2
-			t.total += uint32(t.count[i])
-		}
+	for i, x := range tailAdd[bin] {
+		t.atLeast[i] += x
 	}
-	if t.total%tailRefresh == 0 || t.total < 4*tailRefresh && t.total%4 == 0 {
+	total := t.total()
+	if total > tailMemory {
+		t.halve()
+		total = t.total()
+	}
+	if total%tailRefresh == 0 || total < 4*tailRefresh && total%4 == 0 {
 		t.refresh()
 	}
 }
 
-// refresh derives threshold, base, slope and ranks from the counts.
-func (t *tail) refresh() {
-	total := float64(t.total)
-	k := max(tailShare*total, 5)
-	above, u := 0., tailBins-1
-	t.setRank(u, above)
-	for u > 0 && above+float64(t.count[u]) < k {
-		above += float64(t.count[u])
-		u--
-		t.setRank(u, above)
+// halve halves the count of each bin.
+func (t *tail) halve() {
+	var half [tailWords]uint64
+	above := 0
+	for b := tailBins - 1; b >= 0; b-- {
+		n := t.from(b)
+		for i, x := range tailAdd[b] {
+			half[i] += uint64(n-above) / 2 * x
+		}
+		above = n
 	}
-	threshold := tailEdge[u+1]
-	excess, n := tailPrior*threshold/3, float64(tailPrior)
-	for i := u + 1; i < tailBins; i++ {
-		c := float64(t.count[i])
-		excess += c * ((tailEdge[i]+tailEdge[i+1])/2 - threshold)
-		n += c
-	}
-	t.threshold = float32(threshold)
-	t.base = float32(math.Log10((total + 1) / (above + 1)))
-	t.slope = float32(n / excess / math.Ln10)
-	for ; u > 0; u-- {
-		above += float64(t.count[u])
-		t.setRank(u-1, above)
-	}
+	t.atLeast = half
 }
 
-// setRank notes the rank of the middle of a bin with so many values above it.
-func (t *tail) setRank(bin int, above float64) {
-	if bin < rankBins {
-		p := (above + .5*float64(t.count[bin]) + 1) / (float64(t.total) + 1)
-		t.rank[bin] = uint8(min(max(0, -math.Log10(p)/rankUnit), math.MaxUint8))
+// refresh derives edge, base and slope from the counts.
+func (t *tail) refresh() {
+	total := t.total()
+	k := int(math.Ceil(max(tailShare*float64(total), 5)))
+	u := tailBins - 1
+	above := 0
+	for u > 0 {
+		n := t.from(u)
+		if n >= k {
+			break
+		}
+		above = n
+		u--
 	}
+	threshold := tailEdge[u+1]
+	excess := tailPrior * threshold / 3
+	more := 0
+	for i := tailBins - 1; i > u; i-- {
+		n := t.from(i)
+		if n > more {
+			excess += float64(n-more) * (tailMiddle[i] - threshold)
+			more = n
+		}
+	}
+	t.edge = uint8(u + 1)
+	t.base = float32(decades(float64(total+1) / float64(above+1)))
+	t.slope = float32((tailPrior + float64(above)) / excess / math.Ln10)
 }
