@@ -145,9 +145,11 @@ const (
 
 const (
 	// usualStep is the step for which evidence is its score. Another step adds
-	// stepWeight for each factor of 10 that it is longer, at most stepMost.
+	// stepWeight for each factor of 10 that it is longer, at most stepMost,
+	// which a factor of stepRange does.
 	usualStep  = float64(10 * time.Minute)
 	stepWeight = .3
+	stepRange  = 10.
 	stepMost   = .3
 )
 
@@ -167,7 +169,14 @@ func (s *State) allowance(at int64) float64 {
 	if s.interval <= 0 {
 		return 0
 	}
-	return cut(stepWeight*decades(float64(s.interval)/usualStep), stepMost)
+	switch r := float64(s.interval) / usualStep; {
+	case r <= 1/stepRange:
+		return -stepMost
+	case r >= stepRange:
+		return stepMost
+	default:
+		return stepWeight * decades(r)
+	}
 }
 
 // maxAbs bounds values, so that no sum overflows.

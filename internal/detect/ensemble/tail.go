@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/llm-devops/llm-sentinel/internal/detect"
 )
@@ -154,8 +155,29 @@ func (t *tail) judge(x, least float64) float64 {
 // rank returns the decades of the middle of a bin that is not the last one, in
 // steps, rounded down.
 func (t *tail) rank(bin int) float64 {
-	middle := .5 * float64(t.from(bin)+t.from(bin+1))
-	return float64(int(decades(float64(t.total()+1)/(middle+1))*rankSteps)) / rankSteps
+	twice := uint32(t.from(bin) + t.from(bin+1) + 2)
+	return float64((rankLog(2*uint32(t.total()+1))-rankLog(twice))/rankPart) / rankSteps
+}
+
+const (
+	// rankPart is the number of parts of a step that logarithms are known to.
+	rankPart   = 256
+	rankCells  = 512
+	rankOctave = rankSteps * rankPart * 30103 / 100_000 // log10 of 2, in parts
+)
+
+// rankLogs are logarithms of 1 to 2 in parts of a step.
+var rankLogs = func() (t [rankCells]uint16) {
+	for i := range t {
+		t[i] = uint16(math.Round(math.Log2(1+float64(i)/rankCells) * rankOctave))
+	}
+	return t
+}()
+
+// rankLog is the logarithm of n, not 0, in parts of a step.
+func rankLog(n uint32) uint32 {
+	zeros := bits.LeadingZeros32(n)
+	return uint32(31-zeros)*rankOctave + uint32(rankLogs[n<<zeros>>22%rankCells])
 }
 
 // beyond returns the decades of a ratio beyond the threshold.
