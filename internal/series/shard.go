@@ -1,22 +1,43 @@
 package series
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+	"unsafe"
+)
 
 const (
-	// slabSize entries are allocated together.
-	slabSize = 32
-	none     = int32(-1)
+	// slabBits is the number of bits of a slot that say where in its slab it
+	// is; the others number the slab.
+	slabBits = 6
+	// A slab has minSlab to maxSlab entries that are allocated together, see
+	// slabSize.
+	minSlab, maxSlab = 32, 1 << slabBits
+	none             = int32(-1)
 )
+
+// slabSize is the number of entries of a size, in bytes, whose slab loses least
+// to the page size of the allocator.
+func slabSize(entry uintptr) int {
+	const page = 8192
+	best, least := minSlab, float64(page)
+	for n := minSlab; n <= maxSlab; n++ {
+		rest := -(uintptr(n) * entry) % page
+		if lost := float64(rest) / float64(n); lost < least {
+			best, least = n, lost
+		}
+	}
+	return best
+}
 
 // entry is one series. Entries never move, so that a *V stays valid while its
 // shard is locked.
 type entry[V any] struct {
-	key        Key
-	hash       uint64
-	last       int64 // event time of the latest item, unix ns
-	moved      int64 // last when the entry was moved to the front of the list
-	prev, next int32 // LRU list: prev is more recent
-	parent     bool
+	key        packed
+	last       int64  // event time of the latest item, unix ns
+	moved      uint32 // last when the entry was moved to the front of the list, see shard.grain
+	hash       uint32 // the low half, which is what the index asks for
+	prev, next int32  // LRU list: prev is more recent
 	value      V
 }
 
@@ -26,9 +47,12 @@ type shard[V any] struct {
 	opts  *Options[V]
 	count *counters
 
-	// slack is the event time that an entry stays where it is in the LRU list:
-	// moving it at each item would cost more memory accesses than the look-up.
-	slack int64
+	// grain is the binary logarithm of the event time that an entry stays where
+	// it is in the LRU list: moving it at each item would cost more memory
+	// accesses than the look-up. Negative: it is moved each time.
+	grain int
+	// slab is the number of entries of a slab.
+	slab int
 
 	limit   int // entries at most
 	common  int // entries that ordinary series may use; the rest is for parents
@@ -47,12 +71,13 @@ type shard[V any] struct {
 func (s *shard[V]) init(limit int, o *Options[V], c *counters) {
 	s.opts, s.count = o, c
 	s.limit = limit
-	s.slack = int64(max(0, o.LiveFor)) / 64
+	s.grain = bits.Len64(uint64(max(0, o.LiveFor))/64) - 1
+	s.slab = slabSize(unsafe.Sizeof(entry[V]{}))
 	s.common = limit - max(limit/16, min(1, limit-1))
 	s.free, s.newest, s.oldest = none, none, none
 }
 
-func (s *shard[V]) at(i int32) *entry[V] { return &s.slabs[i/slabSize][i%slabSize] }
+func (s *shard[V]) at(i int32) *entry[V] { return &s.slabs[i>>slabBits][i&(maxSlab-1)] }
 
 // get finds or creates the entry of k. It returns nil when k is not a parent
 // and no place can be made for it.
@@ -65,10 +90,10 @@ func (s *shard[V]) get(h uint64, k *Key, now int64, parent bool) (e *entry[V], c
 		if slot == none {
 			continue
 		}
-		if e := s.at(slot); e.key == *k {
+		if e := s.at(slot); e.key.is(k) {
 			e.last = max(e.last, now)
-			if e.last-e.moved >= s.slack {
-				e.moved = e.last
+			if moved := s.move(e.last); moved != e.moved || s.grain < 0 {
+				e.moved = moved
 				s.touch(slot)
 			}
 			return e, false
@@ -79,8 +104,8 @@ func (s *shard[V]) get(h uint64, k *Key, now int64, parent bool) (e *entry[V], c
 	}
 	slot := s.take()
 	e = s.at(slot)
-	e.key = k.clone()
-	e.hash, e.last, e.moved, e.parent = h, now, now, parent
+	e.key = pack(k, parent)
+	e.hash, e.last, e.moved = uint32(h), now, s.move(now)
 	if s.opts.Init != nil {
 		s.opts.Init(&e.value)
 	}
@@ -94,6 +119,9 @@ func (s *shard[V]) get(h uint64, k *Key, now int64, parent bool) (e *entry[V], c
 	s.count.created.Add(1)
 	return e, true
 }
+
+// move is the time of a move to the front, in grains.
+func (s *shard[V]) move(at int64) uint32 { return uint32(at >> max(0, s.grain)) }
 
 // makeRoom sees to it that one more entry fits.
 func (s *shard[V]) makeRoom(now int64, parent bool) bool {
@@ -140,7 +168,7 @@ func (s *shard[V]) each(f func(k Key, last int64, v *V) bool) bool {
 	for i := s.oldest; i != none; {
 		e := s.at(i)
 		i = e.prev
-		if !f(e.key, e.last, &e.value) {
+		if !f(e.key.unpack(), e.last, &e.value) {
 			return false
 		}
 	}
@@ -152,12 +180,12 @@ func (s *shard[V]) each(f func(k Key, last int64, v *V) bool) bool {
 func (s *shard[V]) remove(slot int32, why Reason) {
 	e := s.at(slot)
 	if s.opts.OnEvict != nil {
-		s.opts.OnEvict(e.key, &e.value, why)
+		s.opts.OnEvict(e.key.unpack(), &e.value, why)
 	}
 	s.unlink(slot)
-	s.index.remove(e.hash, slot)
+	s.index.remove(uint64(e.hash), slot)
 	s.used--
-	if e.parent {
+	if e.key.parent() {
 		s.parents--
 	}
 	*e = entry[V]{next: s.free}
@@ -173,8 +201,8 @@ func (s *shard[V]) remove(slot int32, why Reason) {
 // take returns a zeroed slot.
 func (s *shard[V]) take() int32 {
 	if s.free == none {
-		base := int32(len(s.slabs) * slabSize)
-		slab := make([]entry[V], min(slabSize, s.limit-len(s.slabs)*slabSize))
+		base := int32(len(s.slabs) << slabBits)
+		slab := make([]entry[V], min(s.slab, s.limit-len(s.slabs)*s.slab))
 		s.slabs = append(s.slabs, slab)
 		for i := len(slab) - 1; i >= 0; i-- {
 			slab[i].next = s.free

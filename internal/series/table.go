@@ -177,7 +177,7 @@ func (t *Table[V]) Acquire(k Key, now int64) Ref[V] {
 	s := t.shard(h)
 	s.mu.Lock()
 	if e, created := s.get(h, &k, now, false); e != nil {
-		return Ref[V]{Value: &e.value, Key: e.key, Created: created, shard: s}
+		return Ref[V]{Value: &e.value, Key: e.key.unpack(), Created: created, shard: s}
 	}
 	s.mu.Unlock()
 	t.count.overflow.Add(1)
@@ -186,7 +186,7 @@ func (t *Table[V]) Acquire(k Key, now int64) Ref[V] {
 	s = t.shard(h)
 	s.mu.Lock()
 	e, created := s.get(h, &k, now, true)
-	return Ref[V]{Value: &e.value, Key: e.key, Created: created, Overflow: true, shard: s}
+	return Ref[V]{Value: &e.value, Key: e.key.unpack(), Created: created, Overflow: true, shard: s}
 }
 
 // Do calls f with the value of k while it is locked, see [Table.Acquire].
