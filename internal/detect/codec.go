@@ -12,7 +12,7 @@ import (
 // stateVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one: old states are then refused, and
 // detection starts cold.
-const stateVersion = 2
+const stateVersion = 3
 
 // ErrState is wrapped by all errors of [Model.ReadState].
 var ErrState = errors.New("detection state")
@@ -68,17 +68,16 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	for _, y := range ring[:s.win.n] {
 		f32(y)
 	}
-	f64(s.win.pivot)
+	f32(s.win.pivot)
 	f64(s.win.sum)
 	f64(s.win.sum2)
 	f64(s.mean)
 	f64(s.variance)
 	f32(s.rho)
 	f32(s.prev)
-	dst = le.AppendUint32(dst, s.longN)
 	dst = le.AppendUint16(dst, s.suspect)
 	dst = le.AppendUint16(dst, s.doubted)
-	dst = append(dst, s.lagN, s.calm)
+	dst = append(dst, s.lagN, s.calm, s.longN)
 	for _, y := range s.lag {
 		f32(y)
 	}
@@ -89,7 +88,7 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	f64(s.runVar)
 	dst = le.AppendUint64(dst, uint64(s.onset))
 	dst = le.AppendUint64(dst, uint64(s.lastAlarm))
-	dst = le.AppendUint64(dst, s.samples)
+	dst = le.AppendUint32(dst, s.samples)
 	for _, w := range s.words {
 		dst = le.AppendUint64(dst, w)
 	}
@@ -180,12 +179,12 @@ func (m *Model) read(r *reader, s *State) {
 	for i, at := range order {
 		value[i], born[i] = ring[at], at
 	}
-	s.win.pivot, s.win.sum, s.win.sum2 = r.f64(), r.f64(), r.f64()
+	s.win.pivot, s.win.sum, s.win.sum2 = r.f32(), r.f64(), r.f64()
 	s.mean, s.variance = r.f64(), r.f64()
-	s.rho, s.prev, s.longN = r.f32(), r.f32(), r.u32()
+	s.rho, s.prev = r.f32(), r.f32()
+	s.suspect, s.doubted, s.lagN, s.calm, s.longN = r.u16(), r.u16(), r.u8(), r.u8(), r.u8()
 	r.check(s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
 	r.check(math.Abs(float64(s.rho)) <= 9 && math.Abs(float64(s.prev)) <= winsorCUSUM, "correlation is malformed")
-	s.suspect, s.doubted, s.lagN, s.calm = r.u16(), r.u16(), r.u8(), r.u8()
 	r.check(s.lagN < 2*lagSize && (s.suspect|s.doubted)>>s.lagN == 0 && s.calm <= calmAfter, "lag is malformed")
 	for i := range s.lag {
 		s.lag[i] = r.f32()
@@ -199,7 +198,7 @@ func (m *Model) read(r *reader, s *State) {
 	s.runMean, s.runVar = r.f64(), r.f64()
 	r.check(s.widen >= 0 && s.widen <= widenMax && s.runVar >= 0, "episode is malformed")
 	s.onset, s.lastAlarm = int64(r.u64()), int64(r.u64())
-	s.samples = r.u64()
+	s.samples = r.u32()
 	for i := range s.words {
 		s.words[i] = r.u64()
 	}

@@ -36,7 +36,7 @@ const (
 func sumOf(w []uint64) float64 { return math.Float64frombits(w[cusumSum]) }
 
 func (d *cusum) judge(r reference, w []uint64) result {
-	up, down := d.steps(r.z, 1/r.persistence)
+	up, down := d.steps(r.z, r.slow)
 	high := d.add(w[:cusumWords:cusumWords], up, r.at, r.shift > 0)
 	low := d.add(w[cusumWords:2*cusumWords], down, r.at, r.shift < 0)
 	if low > high {

@@ -232,7 +232,7 @@ func (m *Model) rebase(s *State, r *reference, v *Verdict) {
 	sd := max(math.Sqrt(s.runVar), m.floor(s.runMean))
 	s.win.reshape(s.runMean, sd, m.cfg.Window)
 	s.mean, s.variance = s.runMean, sd*sd
-	s.longN = min(s.longN, uint32(m.cfg.Window))
+	s.longN = min(s.longN, uint8(m.cfg.Window))
 	s.prev = 0
 	s.suspect, s.doubted = 0, 0
 	s.shiftSide = 0

@@ -27,7 +27,7 @@ func (m *Model) advance(s *State) {
 	if s.shiftSide == 0 {
 		for i, y := range s.lag[:lagSize] {
 			if s.suspect&(1<<i) == 0 {
-				block[k] = float32(min(max(float64(y), s.quick.learnLo), s.quick.learnHi))
+				block[k] = min(max(y, s.quick.learnLo), s.quick.learnHi)
 				k++
 			}
 		}
@@ -42,7 +42,7 @@ func (m *Model) advance(s *State) {
 	}
 	m.learnLong(s, block[:k])
 	s.win.merge(block[:k], m.cfg.Window)
-	s.samples += uint64(k)
+	s.count(k)
 	s.widen = max(0, s.widen-widenStep*spikeBudget*float32(k))
 	if doubted { // and nothing came of it
 		s.widen = min(s.widen+widenStep, widenMax)
@@ -54,11 +54,14 @@ func (m *Model) advance(s *State) {
 func (m *Model) warm(s *State, y float64) {
 	one := [1]float32{float32(y)}
 	s.win.merge(one[:], m.cfg.Window)
-	s.samples++
+	s.count(1)
 	if int(s.win.n) == m.cfg.MinSamples {
 		m.settle(s)
 	}
 }
+
+// count adds to the number of values learned.
+func (s *State) count(n int) { s.samples = uint32(min(uint64(s.samples)+uint64(n), math.MaxUint32)) }
 
 // settle winsorises the first values, which were learned as they came: a slow
 // first request must not blind the series for a window.
@@ -110,13 +113,13 @@ func (m *Model) refresh(s *State) {
 	var r reference
 	m.refer(s, &r)
 	q := &s.quick
-	q.learnLo, q.learnHi = r.med-winsorWindow*r.scale, r.med+winsorWindow*r.scale
-	q.perSD, q.slow = r.perSD, 1/r.persistence
-	q.lo, q.hi = m.spikeLimits(&r)
+	q.learnLo, q.learnHi = float32(r.med-winsorWindow*r.scale), float32(r.med+winsorWindow*r.scale)
+	q.perSD, q.slow = float32(r.perSD), float32(r.slow)
+	lo, hi := m.spikeLimits(&r)
 	// Rounding must not let a score of 1 pass.
 	const slack = 1e-9
-	q.lo += slack * (math.Abs(q.lo) + r.scale)
-	q.hi -= slack * (math.Abs(q.hi) + r.scale)
+	q.lo = math.Nextafter32(float32(lo+slack*(math.Abs(lo)+r.scale)), math.MaxFloat32)
+	q.hi = math.Nextafter32(float32(hi-slack*(math.Abs(hi)+r.scale)), -math.MaxFloat32)
 }
 
 // spikeLimits are the limits of the strictest spike detector; without one,

@@ -138,7 +138,7 @@ func (m *Model) Learn(s *State, _ int64, x float64) {
 	if !ok || s.shiftSide != 0 {
 		return
 	}
-	m.push(s, y, int(s.win.n) >= m.cfg.MinSamples && (y < s.quick.learnLo || y > s.quick.learnHi))
+	m.push(s, y, int(s.win.n) >= m.cfg.MinSamples && (y < float64(s.quick.learnLo) || y > float64(s.quick.learnHi)))
 }
 
 // Absorb is the quick way for the values that nothing is to be said about. It
@@ -147,18 +147,18 @@ func (m *Model) Learn(s *State, _ int64, x float64) {
 func (m *Model) Absorb(s *State, at int64, x float64) bool {
 	y, ok := m.transform(x)
 	q := &s.quick
-	if !ok || s.inRun || !(y > q.lo && y < q.hi) {
+	if !ok || s.inRun || !(y > float64(q.lo) && y < float64(q.hi)) {
 		return false
 	}
 	if len(m.shifts) > 0 {
-		z := s.standard(y, q.perSD)
+		z, slow := s.standard(y, float64(q.perSD)), float64(q.slow)
 		for _, d := range m.shifts {
-			if !d.d.fits(m.wordsOf(s, d.i), z, q.slow) {
+			if !d.d.fits(m.wordsOf(s, d.i), z, slow) {
 				return false
 			}
 		}
 		for _, d := range m.shifts {
-			d.d.absorb(m.wordsOf(s, d.i), z, q.slow, at)
+			d.d.absorb(m.wordsOf(s, d.i), z, slow, at)
 		}
 	}
 	m.push(s, y, false)
@@ -172,10 +172,10 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	if !ok {
 		return v
 	}
-	v.Samples = s.samples
+	v.Samples = s.Samples()
 	if int(s.win.n) < m.cfg.MinSamples {
 		m.push(s, y, false)
-		v.Samples = s.samples
+		v.Samples = s.Samples()
 		return v
 	}
 	var r reference
@@ -204,7 +204,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 
 // Samples returns the number of values that the baseline of s rests on so far:
 // [Verdict.Samples] of the next value.
-func (s *State) Samples() uint64 { return s.samples }
+func (s *State) Samples() uint64 { return uint64(s.samples) }
 
 // Expect returns the expected value and the limits, in the unit of the metric,
 // that the strictest detector sets for the next value. ok is false while the

@@ -44,10 +44,11 @@ type reference struct {
 	// longMean; z is y in this unit, winsorised and corrected for short
 	// baselines.
 	perSD, z float64
-	// persistence is the factor by which correlation makes sums wander more
-	// than those of independent values, >= 1.
-	persistence float64
-	at          int64
+	// slow is the inverse of the factor by which correlation makes sums wander
+	// more than those of independent values, <= 1. It and perSD are as exact as
+	// a state keeps them.
+	slow float64
+	at   int64
 	// shift is the side of a sustained shift that goes on, 0 none.
 	shift int8
 }
@@ -68,15 +69,15 @@ func (m *Model) refer(s *State, r *reference) {
 
 	r.longN, r.longMean = float64(s.longN), s.mean
 	r.longSD = max(math.Sqrt(max(0, s.variance)), r.floor)
-	r.perSD = 1 / (r.longSD * math.Sqrt(1+1/r.longN))
-	r.effective, r.persistence, r.spike = r.n, 1, 1
+	r.perSD = float64(float32(1 / (r.longSD * math.Sqrt(1+1/r.longN))))
+	r.effective, r.slow, r.spike = r.n, 1, 1
 	// The estimate of a short sample is too low by about (1+4 rho)/n. What
 	// could well be chance is taken for none.
 	rho := (float64(s.rho)*r.longN+1)/(r.longN-4) - .75/math.Sqrt(r.longN)
 	if rho > 0 {
 		rho = min(rho, .9)
 		r.effective = max(4, r.n*(1-rho*rho)/(1+rho*rho))
-		r.persistence = min(maxPersistence, (1+rho)/(1-rho))
+		r.slow = float64(float32(max(1./maxPersistence, (1-rho)/(1+rho))))
 	}
 	if s.widen > 0 {
 		r.spike = math.Exp(float64(s.widen))

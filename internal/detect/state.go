@@ -6,7 +6,7 @@ const (
 	// reference advances in blocks of as many values.
 	lagSize = 8
 	// wordCount is the number of words that detectors share in a state.
-	wordCount = 8
+	wordCount = 6
 	// longSamples is the memory of the long baseline in samples.
 	longSamples = 128
 )
@@ -40,19 +40,19 @@ type State struct {
 	reported bool
 	told     uint8 // highest severity told within the run or the cool-down
 
-	// widen is the logarithm of the factor by which spike limits of this
-	// series are widened, because it exceeds them too often.
-	widen float32
 	// Long baseline of learned values: mean and variance, growing at first,
 	// then exponentially weighted, and the lag-1 correlation.
-	mean, variance float64
+	longN          uint8
 	rho, prev      float32
-	longN          uint32
+	mean, variance float64
+	// widen is the logarithm of the factor by which spike limits of this
+	// series are widened, because it exceeds them too often.
+	widen   float32
+	samples uint32 // at most what it can hold
 
 	runMean, runVar float64
 	onset           int64
 	lastAlarm       int64
-	samples         uint64
 
 	win window
 }
@@ -62,11 +62,11 @@ type State struct {
 type quick struct {
 	// Strictly between lo and hi no spike detector reaches its threshold. The
 	// interval is empty while nothing is judged.
-	lo, hi float64
+	lo, hi float32
 	// learnLo and learnHi are the limits to which learned values are cut.
-	learnLo, learnHi float64
+	learnLo, learnHi float32
 	// perSD and slow turn a distance from the long mean into the step of a sum.
-	perSD, slow float64
+	perSD, slow float32
 }
 
 // NewState returns the state of a new series.

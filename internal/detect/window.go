@@ -22,9 +22,9 @@ type window struct {
 	value [flatWindow]float32
 	born  [flatWindow]uint8
 	long  *tail // set when the model's window exceeds flatWindow
-	pivot float64
 	sum   float64
 	sum2  float64
+	pivot float32
 	n     uint8
 	head  uint8 // place of the next value in the ring
 	split uint8 // hint for mad
@@ -65,7 +65,7 @@ func (w *window) merge(values []float32, size int) {
 			continue
 		}
 		block[i] = newFresh(values[i], uint8(head))
-		d := float64(values[i]) - w.pivot
+		d := float64(values[i]) - float64(w.pivot)
 		w.sum += d
 		w.sum2 += d * d
 		if head++; head == size {
@@ -108,7 +108,7 @@ func (w *window) drop(value []float32, born []uint8, size, oldest, count int) {
 		g += 1 - keep
 	}
 	for _, v := range gone[:count] {
-		d := float64(v) - w.pivot
+		d := float64(v) - float64(w.pivot)
 		w.sum -= d
 		w.sum2 -= d * d
 	}
@@ -160,9 +160,9 @@ func sortBlock(x *[lagSize]fresh) {
 // resum computes the sums afresh, around the middle of the window.
 func (w *window) resum(size int) {
 	values := w.sorted(size)
-	w.pivot, w.sum, w.sum2 = float64(values[len(values)/2]), 0, 0
+	w.pivot, w.sum, w.sum2 = values[len(values)/2], 0, 0
 	for _, v := range values {
-		d := float64(v) - w.pivot
+		d := float64(v) - float64(w.pivot)
 		w.sum += d
 		w.sum2 += d * d
 	}
@@ -173,7 +173,7 @@ func (w *window) moments() (mean, sd float64) {
 	n := float64(w.n)
 	m := w.sum / n
 	v := (w.sum2 - w.sum*m) / (n - 1)
-	return w.pivot + m, math.Sqrt(max(0, v))
+	return float64(w.pivot) + m, math.Sqrt(max(0, v))
 }
 
 // clamp cuts all values to lo..hi.
