@@ -50,11 +50,8 @@ func (s *State) visit(v visitor) {
 		v.i8(&s.level.deviations[i])
 	}
 	v.f32(&s.profile.grain)
-	for i := range s.profile.value {
-		v.i16(&s.profile.value[i])
-	}
-	for i := range s.profile.seen {
-		v.u8(&s.profile.seen[i])
+	for i := range s.profile.usual {
+		v.i16((*int16)(&s.profile.usual[i]))
 	}
 	v.f32(&s.steps.all)
 	for i := range s.steps.mean {

@@ -11,14 +11,22 @@ const (
 	grain = 1. / 64
 )
 
-// season is what is usual at each half hour of a weekday and of a weekend, in
-// steps of grain.
+// season is what is usual at each half hour of a weekday and of a weekend.
 type season struct {
 	grain float32
-	value [2 * seasonBins]int16
-	// seen holds the number of values of each bin up to 15, two a byte.
-	seen [seasonBins]uint8
+	usual [2 * seasonBins]usual
 }
+
+// usual is a value in steps of grain, and in the lowest seenBits the number of
+// values that it was learned from, up to seenMost.
+type usual int16
+
+const (
+	seenBits = 3
+	seenMost = 1<<seenBits - 1 // from here on each value weighs seasonRate
+	// usualMost is the largest value.
+	usualMost = math.MaxInt16 >> seenBits
+)
 
 // observe returns the distance of y from what is usual in a bin, 0 while that is
 // not known, and learns y.
@@ -26,24 +34,25 @@ func (p *season) observe(bin uint64, y float64) float64 {
 	if p.grain == 0 {
 		p.grain = grain
 	}
-	for math.Abs(y) > math.MaxInt16*float64(p.grain) {
+	for math.Abs(y) > usualMost*float64(p.grain) {
 		p.coarsen()
 	}
-	half := bin & 1 * 4
-	seen := p.seen[bin/2] >> half & 15
-	usual := float64(p.value[bin]) * float64(p.grain)
+	u := p.usual[bin]
+	seen := u & seenMost
+	is := float64(u>>seenBits) * float64(p.grain)
 	if seen == 0 {
-		usual = y
+		is = y
 	}
-	d := y - usual
+	d := y - is
 	rate := seasonRate
-	if seen < 15 {
-		p.seen[bin/2] += 1 << half
+	next := seen
+	if seen < seenMost {
 		rate = atLeast(1/float64(seen+1), seasonRate)
+		next++
 	}
-	usual += rate * d
 	const offset = 1 << 16 // truncation then rounds down, also below 0
-	p.value[bin] = int16(int32(usual/float64(p.grain)+(offset+.5)) - offset)
+	steps := int32((is+rate*d)/float64(p.grain)+(offset+.5)) - offset
+	p.usual[bin] = usual(steps<<seenBits) | next
 	if seen < 2 {
 		return 0
 	}
@@ -52,8 +61,8 @@ func (p *season) observe(bin uint64, y float64) float64 {
 
 func (p *season) coarsen() {
 	p.grain *= 2
-	for i := range p.value {
-		p.value[i] /= 2
+	for i, u := range p.usual {
+		p.usual[i] = (u>>seenBits)/2<<seenBits | u&seenMost
 	}
 }
 

@@ -81,7 +81,7 @@ func (s *State) fetch(bin uint64) (all uint64) {
 	for i := 0; i < shapes; i += 8 {
 		all += s.shape.memory[i]
 	}
-	return all + uint64(s.profile.value[bin]) + uint64(s.profile.seen[bin/2]) + uint64(s.level.deviations[0])
+	return all + uint64(s.profile.usual[bin]) + uint64(s.level.deviations[0])
 }
 
 // track follows centre and scale of a series. Values far from the centre count
