@@ -11,6 +11,8 @@ import (
 type engine[S any] interface {
 	Init(st *S)
 	Judge(st *S, at int64, x float64) (alarm bool)
+	// Fetch reads what Judge will need, see [series.Options].
+	Fetch(st *S) uint64
 	Save(dst []byte, st *S) []byte
 	Load(src []byte, st *S) (rest []byte, err error)
 }
@@ -28,6 +30,8 @@ func (e perCall) Judge(st *detect.State, at int64, x float64) bool {
 	return v.Alarm
 }
 
+func (perCall) Fetch(st *detect.State) uint64 { return st.Fetch() }
+
 func (e perCall) Save(dst []byte, st *detect.State) []byte { return e.AppendState(dst, st) }
 
 func (e perCall) Load(src []byte, st *detect.State) ([]byte, error) { return e.ReadState(src, st) }
@@ -41,6 +45,8 @@ func (e perStep) Judge(st *ensemble.State, at int64, x float64) bool {
 	v := e.Observe(st, at, x)
 	return v.Alarm
 }
+
+func (perStep) Fetch(st *ensemble.State) uint64 { return st.Fetch() }
 
 func (perStep) Save(dst []byte, st *ensemble.State) []byte { return st.Append(dst) }
 
@@ -65,6 +71,8 @@ func (e full) Judge(st *fullState, at int64, x float64) bool {
 	b := e.steps.Judge(&st.Steps, at, x)
 	return a || b
 }
+
+func (full) Fetch(st *fullState) uint64 { return st.Calls.Fetch() + st.Steps.Fetch() }
 
 func (e full) Save(dst []byte, st *fullState) []byte {
 	return e.steps.Save(e.calls.Save(dst, &st.Calls), &st.Steps)

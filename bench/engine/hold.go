@@ -14,10 +14,20 @@ type holder[S any] interface {
 
 // tableHolder is how the product holds states: found by name in a table that is
 // sharded and bounded, under the lock of a shard.
-type tableHolder[S any] struct{ *series.Table[S] }
+// The values of a chunk are looked up together, as a batch of telemetry can be.
+type tableHolder[S any] struct {
+	*series.Table[S]
+	scratch *scratch
+}
+
+// scratch is what one goroutine needs to judge a chunk.
+type scratch struct {
+	batch series.Batch
+	at    [chunk]int64
+}
 
 func newTableHolder[S any](m engine[S], keys []series.Key, blobs [][]byte) (tableHolder[S], error) {
-	table, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.Init})
+	table, err := series.NewTable(series.Options[S]{MaxSeries: 2 * len(keys), Init: m.Init, Fetch: m.Fetch})
 	if err != nil {
 		return tableHolder[S]{}, err
 	}
@@ -29,18 +39,22 @@ func newTableHolder[S any](m engine[S], keys []series.Key, blobs [][]byte) (tabl
 			return tableHolder[S]{}, err
 		}
 	}
-	return tableHolder[S]{table}, nil
+	return tableHolder[S]{table, &scratch{}}, nil
 }
 
+// another is the same table for another goroutine.
+func (t tableHolder[S]) another() tableHolder[S] { return tableHolder[S]{t.Table, &scratch{}} }
+
 func (t tableHolder[S]) Judge(m engine[S], keys []series.Key, _ []uint32, values []float64, at, step int64) (alarms int) {
-	for i := range keys {
-		ref := t.Acquire(keys[i], at)
-		if m.Judge(ref.Value, at, values[i]) {
+	times := t.scratch.at[:len(keys)]
+	for i := range times {
+		times[i] = at + int64(i)*step
+	}
+	t.Visit(&t.scratch.batch, keys, times, func(i int, st *S, _, _ bool) {
+		if m.Judge(st, times[i], values[i]) {
 			alarms++
 		}
-		ref.Release()
-		at += step
-	}
+	})
 	return alarms
 }
 

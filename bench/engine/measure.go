@@ -112,7 +112,7 @@ func measureSnapshot[S any](f *figure, m engine[S], table *tableHolder[S], keys 
 		}
 		runtime.GC()
 		begin := cpuNanos()
-		if err := (tableHolder[S]{fresh}).Load(m, keys, parts); err != nil {
+		if err := (tableHolder[S]{Table: fresh}).Load(m, keys, parts); err != nil {
 			return fmt.Errorf("restore the snapshot: %w", err)
 		}
 		f.load = min(f.load, (cpuNanos()-begin)/1e9)
@@ -212,6 +212,7 @@ func onTwoCores[S any](m engine[S], table tableHolder[S], l *load, order string,
 		begin := time.Now()
 		for half := range 2 {
 			wg.Go(func() {
+				table := table.another()
 				r := newRunner[S](m, table, l, order)
 				r.next = half * len(r.order) / 2
 				for r.judged < o.events/2 {

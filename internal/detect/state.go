@@ -88,6 +88,22 @@ func (m *Model) Reset(s *State) {
 	}
 }
 
+// Fetch reads a word of each cache line that the next value will need, and
+// returns anything made of them. With very many series none of them is in the
+// cache: asked for together, they arrive together.
+//
+//go:noinline
+func (s *State) Fetch() (all uint64) {
+	all = s.words[0] + uint64(s.quick.slow) + uint64(s.lag[0]) + uint64(s.lagN) + s.words[wordCount-1]
+	if s.lagN == 2*lagSize-1 { // the next value brings the window up to date
+		for i := 0; i < flatWindow; i += 16 {
+			all += uint64(s.win.value[i])
+		}
+		all += uint64(s.win.born[0]) + uint64(s.win.born[flatWindow-1]) + uint64(s.win.n) + uint64(s.lastAlarm)
+	}
+	return all
+}
+
 // level returns the mean of the newest n values, at most lagSize.
 func (s *State) level(n int) float64 {
 	n = max(1, min(n, int(s.lagN), lagSize))

@@ -56,6 +56,9 @@ type Options[V any] struct {
 	LiveFor time.Duration
 	// Init prepares the zeroed value of a new series. May be nil.
 	Init func(v *V)
+	// Fetch reads a word of each cache line of v that the next item will need,
+	// and returns anything made of them, see [Table.Visit]. May be nil.
+	Fetch func(v *V) uint64
 	// OnEvict is told of each series that leaves, while its shard is locked:
 	// it must be quick, must not keep v and must not call the table. May be nil.
 	OnEvict func(k Key, v *V, why Reason)
@@ -143,8 +146,10 @@ func (t *Table[V]) hash(k *Key) uint64 {
 	return h * 0xd6e8feb86659fd93
 }
 
-func (t *Table[V]) shard(h uint64) *shard[V] {
-	return &t.shards[(h>>(t.shift&63))&uint64(len(t.shards)-1)]
+func (t *Table[V]) shard(h uint64) *shard[V] { return &t.shards[t.place(h)] }
+
+func (t *Table[V]) place(h uint64) uint64 {
+	return (h >> (t.shift & 63)) & uint64(len(t.shards)-1)
 }
 
 // Ref is a locked value. It must be released, and not used afterwards.

@@ -197,7 +197,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		return v
 	}
 	bin := seasonBin(at)
-	s.fetch(bin)
+	s.Fetch()
 	y := (x - s.origin) / s.unit
 	usual := s.fast.centre
 	st := s.measure(bin, x, y)

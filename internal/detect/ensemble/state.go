@@ -66,12 +66,13 @@ func (s *State) Ready() bool { return s.unit > 0 }
 // back returns the value so many before the newest one, which is number n.
 func (s *State) back(n, k uint64) float64 { return float64(s.recent[(n-k)%recentSize]) }
 
-// fetch reads a word of each cache line that the next value needs. With very
+// Fetch reads a word of each cache line that the next value will need, but for
+// those that depend on its time, and returns anything made of them. With very
 // many series none of them is in the cache: asked for together, they arrive
-// together.
+// together. What is in the cache already costs some nanoseconds.
 //
 //go:noinline
-func (s *State) fetch(bin uint64) (all uint64) {
+func (s *State) Fetch() (all uint64) {
 	for i := range s.tails {
 		all += uint64(s.tails[i].seen) + s.tails[i].atLeast[tailWords-1]
 	}
@@ -81,7 +82,7 @@ func (s *State) fetch(bin uint64) (all uint64) {
 	for i := 0; i < shapes; i += 8 {
 		all += s.shape.memory[i]
 	}
-	return all + uint64(s.profile.usual[bin]) + uint64(s.level.deviations[0])
+	return all + uint64(s.n) + uint64(s.slow.scale) + uint64(s.level.deviations[0]) + uint64(s.steps.seen[0])
 }
 
 // track follows centre and scale of a series. Values far from the centre count
