@@ -40,8 +40,8 @@ func (s *State) visit(v visitor) {
 	v.f64(&s.unit)
 	v.f64(&s.root)
 	for _, t := range []*track{&s.fast, &s.mid, &s.slow} {
-		v.f64(&t.centre)
-		v.f64(&t.scale)
+		v.f32(&t.centre)
+		v.f32(&t.scale)
 	}
 	for i := range s.recent {
 		v.f32(&s.recent[i])

@@ -30,7 +30,7 @@ func (s *State) measure(bin uint64, x, y float64) (st statistics) {
 	n := s.n
 	s.n++
 	s.recent[n%recentSize] = float32(y)
-	wide := atLeast(s.slow.scale, 1)
+	wide := atLeast(float64(s.slow.scale), 1)
 	least := leastScale * wide
 	if n >= fastLag {
 		s.fast.follow(s.back(n, fastLag), n-fastLag+1, fastMemory, fastBound, levelScale*wide)
@@ -43,15 +43,15 @@ func (s *State) measure(bin uint64, x, y float64) (st statistics) {
 	}
 	z := 0.
 	if n >= levelMin {
-		z = (y - s.fast.centre) / atLeast(s.fast.scale, levelScale*wide)
+		z = (y - float64(s.fast.centre)) / atLeast(float64(s.fast.scale), levelScale*wide)
 	}
 	st[Level] = s.level.observe(n, z)
 	if n >= 2*shiftSize {
 		st[Shift] = s.shift(n, least)
 	}
-	slowScale := atLeast(s.slow.scale, least)
+	slowScale := atLeast(float64(s.slow.scale), least)
 	if n >= 3*slowSize {
-		st[SlowShift] = math.Abs(s.sum(n)/slowSize-s.slow.centre) / slowScale
+		st[SlowShift] = math.Abs(s.sum(n)/slowSize-float64(s.slow.centre)) / slowScale
 	}
 	st[Season] = s.profile.observe(bin, y)
 	root := math.Copysign(math.Sqrt(math.Abs(x)/s.unit), x)
@@ -61,13 +61,13 @@ func (s *State) measure(bin uint64, x, y float64) (st statistics) {
 		st[Step] = math.Abs(y - s.back(n, 1))
 	}
 	s.root = root
-	st[Shape] = s.shape.observe(n, (y-s.slow.centre)/slowScale)
+	st[Shape] = s.shape.observe(n, (y-float64(s.slow.centre))/slowScale)
 	return st
 }
 
 // least returns the least scale of each statistic.
 func (s *State) least() (l statistics) {
-	wide := atLeast(s.slow.scale, 1)
+	wide := atLeast(float64(s.slow.scale), 1)
 	for i := range l {
 		l[i] = leastScale
 	}
@@ -90,8 +90,8 @@ func (s *State) sum(n uint64) float64 {
 
 // shift is the distance of the newest values from the reference of the middle.
 func (s *State) shift(n uint64, least float64) float64 {
-	scale := atLeast(s.mid.scale, least)
-	centre, edge := s.mid.centre, shiftBound*scale
+	scale := atLeast(float64(s.mid.scale), least)
+	centre, edge := float64(s.mid.centre), shiftBound*scale
 	var a, b, c float64
 	for k := uint64(0); k < shiftSize; k += 3 {
 		a += cut(s.back(n, k)-centre, edge)

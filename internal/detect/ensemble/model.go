@@ -199,7 +199,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	bin := seasonBin(at)
 	s.Fetch()
 	y := (x - s.origin) / s.unit
-	usual := s.fast.centre
+	usual := float64(s.fast.centre)
 	st := s.measure(bin, x, y)
 	least := s.least()
 	sum := 0.

@@ -88,7 +88,7 @@ func (s *State) Fetch() (all uint64) {
 // track follows centre and scale of a series. Values far from the centre count
 // as if they were at the edge.
 type track struct {
-	centre, scale float64
+	centre, scale float32
 }
 
 // meanAbsToSigma turns a mean absolute deviation into the standard deviation of
@@ -102,9 +102,10 @@ func (t *track) follow(y float64, seen uint64, memory, bound, floor float64) {
 	if f := float64(seen); f < memory {
 		a = 1 / f
 	}
-	d := cut(y-t.centre, bound*atLeast(t.scale, floor))
-	t.centre += a * d
-	t.scale += a * (meanAbsToSigma*math.Abs(d) - t.scale)
+	centre, scale := float64(t.centre), float64(t.scale)
+	d := cut(y-centre, bound*atLeast(scale, floor))
+	t.centre = float32(centre + a*d)
+	t.scale = float32(scale + a*(meanAbsToSigma*math.Abs(d)-scale))
 }
 
 // cut cuts d at edge, which is not negative, on either side. As a number that
