@@ -14,7 +14,8 @@ type holder[S any] interface {
 
 // tableHolder is how the product holds states: found by name in a table that is
 // sharded and bounded, under the lock of a shard.
-// The values of a chunk are looked up together, as a batch of telemetry can be.
+// The values of a chunk are looked up together, as those of a batch of telemetry
+// can be.
 type tableHolder[S any] struct {
 	*series.Table[S]
 	scratch *scratch
@@ -55,6 +56,21 @@ func (t tableHolder[S]) Judge(m engine[S], keys []series.Key, _ []uint32, values
 			alarms++
 		}
 	})
+	return alarms
+}
+
+// oneByOne looks each value up by itself: items that come alone.
+type oneByOne[S any] struct{ *series.Table[S] }
+
+func (t oneByOne[S]) Judge(m engine[S], keys []series.Key, _ []uint32, values []float64, at, step int64) (alarms int) {
+	for i := range keys {
+		ref := t.Acquire(keys[i], at)
+		if m.Judge(ref.Value, at, values[i]) {
+			alarms++
+		}
+		ref.Release()
+		at += step
+	}
 	return alarms
 }
 

@@ -30,7 +30,7 @@ func TestEveryFigureIsPrintedAndWritten(t *testing.T) {
 		assert.Contains(t, out.String(), "RESULT "+r.Name+" ")
 		assert.False(t, math.IsNaN(r.Value) || math.IsInf(r.Value, 0), r.Name)
 	}
-	for _, name := range []string{"full_ns_10", "full_ns_100", "classic_ns_100", "full_zipf_ns_100", "classic_slab_ns_100", "full_p99_ns_100", "events_per_s_100", "snapshot_bytes_per_series"} {
+	for _, name := range []string{"full_ns_10", "full_ns_100", "classic_ns_100", "full_zipf_ns_100", "full_single_ns_100", "classic_slab_ns_100", "full_p99_ns_100", "events_per_s_100", "snapshot_bytes_per_series"} {
 		assert.Positive(t, byName["engine."+name], name)
 	}
 	assert.Contains(t, byName, "engine.bytes_per_series")

@@ -20,8 +20,9 @@ import (
 type figure struct {
 	set    string
 	series int
-	// ns is the processor time for one value by order of keys, on one core.
-	table, slab map[string]float64
+	// The processor time for one value by order of keys, on one core, ns: in the
+	// table by chunks and one by one, and in an array.
+	table, single, slab map[string]float64
 	// p99 is the wall time for one value that 1 % exceed, ns, the clock included.
 	p99 map[string]float64
 	// two is the number of values a second, by the wall clock, on two cores.
@@ -40,7 +41,7 @@ type figure struct {
 func measure[S any](name string, m engine[S], n int, o options) (*figure, error) {
 	defer debug.FreeOSMemory()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	f := &figure{set: name, series: n, table: map[string]float64{}, slab: map[string]float64{}, p99: map[string]float64{}, two: map[string]float64{}}
+	f := &figure{set: name, series: n, table: map[string]float64{}, single: map[string]float64{}, slab: map[string]float64{}, p99: map[string]float64{}, two: map[string]float64{}}
 	l := newLoad(n)
 	blobs := warm(m, l.values)
 	if err := measureTable(f, m, l, blobs, o); err != nil {
@@ -79,7 +80,9 @@ func measureTable[S any](f *figure, m engine[S], l *load, blobs [][]byte, o opti
 		mallocs += after.Mallocs - before.Mallocs
 		total += r.judged
 		alarms += hits
-		f.p99[order] = r.p99(o.events)
+		one := newRunner[S](m, oneByOne[S]{table.Table}, l, order)
+		f.single[order], _ = one.fastest(o)
+		f.p99[order] = one.p99(o.events)
 		f.two[order] = onTwoCores(m, table, l, order, o)
 	}
 	f.allocs = float64(mallocs) / float64(total)

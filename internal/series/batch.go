@@ -4,6 +4,7 @@ package series
 // by one goroutine at a time.
 type Batch struct {
 	hash []uint64
+	slot []int32
 	// first is the first item of each shard, plus one; next the one that
 	// follows it in the same shard.
 	first, next []int32
@@ -57,9 +58,9 @@ func (t *Table[V]) Visit(b *Batch, keys []Key, now []int64, f func(i int, v *V, 
 // sort makes room for n items in so many shards.
 func (b *Batch) sort(n, shards int) {
 	if cap(b.hash) < n {
-		b.hash, b.next = make([]uint64, n), make([]int32, n)
+		b.hash, b.slot, b.next = make([]uint64, n), make([]int32, n), make([]int32, n)
 	}
-	b.hash, b.next, b.late = b.hash[:n], b.next[:n], b.late[:0]
+	b.hash, b.slot, b.next, b.late = b.hash[:n], b.slot[:n], b.next[:n], b.late[:0]
 	if len(b.first) != shards {
 		b.first = make([]int32, shards)
 	}
@@ -69,15 +70,18 @@ func (b *Batch) sort(n, shards int) {
 // fetch reads a word of each cache line that the items from first on need. No
 // read of a pass waits for another one of it.
 func (s *shard[V]) fetch(b *Batch, first int32) {
-	if b.next[first-1] == 0 || len(s.index.cells) == 0 {
-		return // the only one
+	if b.next[first-1] == 0 || s.used < s.many {
+		return // the only one, or all of them are in the cache anyway
 	}
 	sum := b.sink
 	for j := first; j != 0; j = b.next[j-1] {
 		sum += uint64(s.index.cells[s.index.start(b.hash[j-1])].home)
 	}
 	for j := first; j != 0; j = b.next[j-1] {
-		if e := s.peek(b.hash[j-1]); e != nil {
+		slot := s.index.find(b.hash[j-1])
+		b.slot[j-1] = slot
+		if slot != none {
+			e := s.at(slot)
 			sum += uint64(e.hash) + uint64(e.key.service)
 			if s.opts.Fetch != nil {
 				sum += s.opts.Fetch(&e.value)
@@ -85,21 +89,11 @@ func (s *shard[V]) fetch(b *Batch, first int32) {
 		}
 	}
 	for j := first; j != 0; j = b.next[j-1] {
-		if e := s.peek(b.hash[j-1]); e != nil && len(e.key.text) > 0 {
-			sum += uint64(e.key.text[0])
+		if slot := b.slot[j-1]; slot != none {
+			if text := s.at(slot).key.text; text != "" {
+				sum += uint64(text[0])
+			}
 		}
 	}
 	b.sink = sum
-}
-
-// peek returns the first entry with such a hash, nil when there is none.
-func (s *shard[V]) peek(h uint64) *entry[V] {
-	for p := s.index.start(h); ; p = s.index.next(p) {
-		switch slot, ok := s.index.at(p, h); {
-		case !ok:
-			return nil
-		case slot != none:
-			return s.at(slot)
-		}
-	}
 }

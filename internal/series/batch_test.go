@@ -11,10 +11,12 @@ import (
 
 func TestEachItemOfABatchIsVisitedOnceAndInTheOrderOfItsSeries(t *testing.T) {
 	fetched, overflowed := 0, 0
-	table := newTable(t, Options[int]{MaxSeries: 60, Shards: 4, Fetch: func(v *int) uint64 {
+	type large struct{ _ [1 << 16]byte }
+	table, err := NewTable(Options[large]{MaxSeries: 60, Shards: 4, Fetch: func(*large) uint64 {
 		fetched++
-		return uint64(*v)
+		return 0
 	}})
+	require.NoError(t, err)
 	r := rand.New(rand.NewPCG(1, 2))
 	var scratch Batch
 	now := int64(time.Hour)
@@ -25,8 +27,8 @@ func TestEachItemOfABatchIsVisitedOnceAndInTheOrderOfItsSeries(t *testing.T) {
 			now += int64(time.Second) / 10
 			times = append(times, now)
 		}
-		calls, last := make([]int, len(keys)), map[*int]int{}
-		table.Visit(&scratch, keys, times, func(i int, v *int, _, overflow bool) {
+		calls, last := make([]int, len(keys)), map[*large]int{}
+		table.Visit(&scratch, keys, times, func(i int, v *large, _, overflow bool) {
 			calls[i]++
 			if overflow {
 				overflowed++

@@ -33,6 +33,15 @@ func (x *index) at(p int, h uint64) (slot int32, ok bool) {
 	return c.slot - 1, true
 }
 
+// find returns the first slot with the hash, none when there is none.
+func (x *index) find(h uint64) int32 {
+	for p := x.start(h); ; p = x.next(p) {
+		if slot, ok := x.at(p, h); !ok || slot != none {
+			return slot
+		}
+	}
+}
+
 // insert adds slot under h.
 func (x *index) insert(h uint64, slot int32) {
 	if 4*(x.n+1) > 3*len(x.cells) {

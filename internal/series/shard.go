@@ -14,6 +14,8 @@ const (
 	// slabSize.
 	minSlab, maxSlab = 32, 1 << slabBits
 	none             = int32(-1)
+	// cacheSize is about what the cache of a core holds.
+	cacheSize = 1 << 20
 )
 
 // slabSize is the number of entries of a size, in bytes, whose slab loses least
@@ -53,6 +55,9 @@ type shard[V any] struct {
 	grain int
 	// slab is the number of entries of a slab.
 	slab int
+	// many is the number of entries from which on they are taken not to be in
+	// the cache of a core, those of the other shards included.
+	many int
 
 	limit   int // entries at most
 	common  int // entries that ordinary series may use; the rest is for parents
@@ -68,11 +73,12 @@ type shard[V any] struct {
 	_ [64]byte // keeps the locks of neighbours on different cache lines
 }
 
-func (s *shard[V]) init(limit int, o *Options[V], c *counters) {
+func (s *shard[V]) init(limit, shards int, o *Options[V], c *counters) {
 	s.opts, s.count = o, c
 	s.limit = limit
 	s.grain = bits.Len64(uint64(max(0, o.LiveFor))/64) - 1
 	s.slab = slabSize(unsafe.Sizeof(entry[V]{}))
+	s.many = max(1, cacheSize/int(unsafe.Sizeof(entry[V]{}))/shards)
 	s.common = limit - max(limit/16, min(1, limit-1))
 	s.free, s.newest, s.oldest = none, none, none
 }

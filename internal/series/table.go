@@ -131,7 +131,7 @@ func NewTable[V any](o Options[V]) (*Table[V], error) {
 		if i < o.MaxSeries%n {
 			size++
 		}
-		t.shards[i].init(size, &o, &t.count)
+		t.shards[i].init(size, n, &o, &t.count)
 	}
 	return t, nil
 }
