@@ -35,7 +35,6 @@ func (s *State) visit(v visitor) {
 	v.u64(&last)
 	s.last = int64(last)
 	v.f32(&s.interval)
-	v.f32(&s.typical)
 	v.f64(&s.origin)
 	v.f64(&s.unit)
 	v.f64(&s.root)
@@ -46,6 +45,13 @@ func (s *State) visit(v visitor) {
 	for i := range s.recent {
 		v.f32(&s.recent[i])
 	}
+	v.f32(&s.falls.typical)
+	for i := range s.falls.last {
+		v.f32(&s.falls.last[i])
+	}
+	v.f32(&s.falls.log)
+	v.f32(&s.falls.usual.centre)
+	v.f32(&s.falls.usual.scale)
 	for i := range s.level.deviations {
 		v.i8(&s.level.deviations[i])
 	}
@@ -87,6 +93,7 @@ func (s *State) visit(v visitor) {
 	v.f32(&s.evidence.square)
 	v.f32(&s.record)
 	v.u16(&s.age)
+	v.u8(&s.quiet)
 }
 
 // Append appends the serialised s to dst.
@@ -143,7 +150,7 @@ func (s *State) check() error {
 		}
 	}
 	switch {
-	case s.unit < 0 || s.typical < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
+	case s.unit < 0 || s.falls.typical < 0 || s.falls.usual.scale < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
 		return malformed("scale")
 	case !s.Ready() && s.n >= warmUp || s.Ready() && s.n < warmUp:
 		return malformed("warm-up")

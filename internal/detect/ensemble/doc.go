@@ -1,5 +1,5 @@
 // Package ensemble judges the values of a time series with one value per step
-// (a rate or a mean per minute, say) by eight detectors that look at different
+// (a rate or a mean per minute, say) by seven detectors that look at different
 // things, and says how rare what it sees is for this very series.
 //
 // # Detectors
@@ -11,16 +11,16 @@
 //	            the largest |sum z| / sqrt(m), z being the deviation from a
 //	            reference of about 100 values in its standard deviations, cut at
 //	            6 (MOSUM; Romano et al., JMLR 2023)
-//	shift       mean of the last 15 values against a reference of about 500
-//	slow_shift  mean of the last 30 values against a reference of about 1500
+//	shift       mean of the last 30 values against a reference of about 1500
 //	season      distance from the usual value at this half hour of a weekday or
 //	            a weekend (Brutlag, LISA 2000); the period need not be told
 //	jump        step from the last value on the square root scale, on which the
 //	            noise of counts does not grow with their level (Anscombe 1948),
 //	            relative to what is usual at the hour
 //	step        step from the last value
-//	fall        fall from the last value, as a ratio: a drop to a tenth is as
-//	            rare as a rise to ten times, but small as a step
+//	fall        fall from the last value and from a reference of about 15, as a
+//	            ratio: a drop to a tenth is as rare as a rise to ten times, but
+//	            small as a step. Twice in a row it counts more
 //	shape       relative entropy of the histogram of the last 30 values against
 //	            the nearest of the 16 remembered (Wang et al., IM 2011)
 //
@@ -42,11 +42,22 @@
 //
 // The decades are weighted and combined by their Euclidean norm: one detector
 // that is certain suffices, and several that are less so add up. The weights
-// are the same for all series, see weights. A value alarms when its evidence
-// reaches Config.Threshold, unless a value of like evidence (less than a decade
-// below it) was among the last Config.CoolDown ones. Evidence is not a p-value;
-// Verdict.P is one: the rank of the evidence among the earlier evidence of the
-// series, by the same calibration.
+// are the same for all series, see weights. The score is the evidence, and a
+// little for how far the value is away and for how long a step is: of finer
+// steps there are more, and they have to say more.
+//
+// # News
+//
+// A value alarms when its score reaches Config.Threshold, unless a value of
+// like evidence (less than a decade below it) came before it within
+// Config.CoolDown. That is a time, since incidents last hours however often one
+// looks, within bounds in values. Twenty values in a row that show little end
+// it: what stands alone does not hide the next.
+//
+// Evidence is not a p-value; Verdict.P is one: the rank of the evidence among
+// the earlier evidence of the series, by the same calibration. Verdict.Rank is
+// for those who compare the values of a series, told before or not: evidence
+// gets used to what comes again, and the distance does not.
 //
 // # Limits
 //

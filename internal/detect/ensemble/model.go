@@ -9,18 +9,17 @@ import (
 
 // Defaults and limits of [Config].
 const (
-	DefaultThreshold = 4.2
-	DefaultCoolDown  = 60
+	DefaultThreshold = 4.3
+	DefaultCoolDown  = 10 * time.Hour
 
 	minThreshold, maxThreshold = 1.5, 50
-	maxCoolDown                = 10_000
+	maxCoolDown                = 30 * 24 * time.Hour
 )
 
 // Detectors, in their order.
 const (
 	Level = iota
 	Shift
-	SlowShift
 	Season
 	Jump
 	Step
@@ -32,14 +31,14 @@ const (
 // NumDetectors is the number of detectors.
 const NumDetectors = detectors
 
-var names = [detectors]string{"level", "shift", "slow_shift", "season", "jump", "step", "fall", "shape"}
+var names = [detectors]string{"level", "shift", "season", "jump", "step", "fall", "shape"}
 
 // Name returns the name of a detector.
 func Name(detector int) string { return names[detector] }
 
 // weights of the detectors in the evidence. They were chosen on the development
 // half of the public series in bench/quality, once for all of them.
-var weights = [detectors]float64{Level: 1.3, Shift: 1.15, SlowShift: .65, Season: .8, Jump: 1, Step: .8, Fall: .8, Shape: .8}
+var weights = [detectors]float64{Level: 1.3, Shift: .7, Season: .85, Jump: 1, Step: .7, Fall: 1, Shape: .7}
 
 // Config says when a value alarms. The zero value has the defaults.
 type Config struct {
@@ -48,11 +47,12 @@ type Config struct {
 	// P is the largest p-value that alarms, in (0, 1]: at most this part of the
 	// values of a series does. Default 1, no bound.
 	P float64
-	// CoolDown is the number of values after one of high evidence during which
-	// further ones count only if their evidence is higher by 1 (a factor of 10
-	// in rarity) and by a tenth, 0..10000. Values that show hardly anything
-	// count for three. Default 60; negative: none.
-	CoolDown int
+	// CoolDown is the time after a value of high evidence during which further
+	// ones count only if their evidence is higher by 1 (a factor of 10 in
+	// rarity) and by a tenth, at most 30 days; but at least 8 and at most 120
+	// values. It ends when 20 values in a row show little. Default 10 h;
+	// negative: none.
+	CoolDown time.Duration
 }
 
 // Validate reports every setting that cannot be used.
@@ -65,7 +65,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("p must be 0 (default) or in (0, 1], got %v", c.P))
 	}
 	if c.CoolDown > maxCoolDown {
-		errs = append(errs, fmt.Errorf("cool_down must be at most %d values, got %d", maxCoolDown, c.CoolDown))
+		errs = append(errs, fmt.Errorf("cool_down must be at most %v, got %v", maxCoolDown, c.CoolDown))
 	}
 	return errors.Join(errs...)
 }
@@ -73,7 +73,7 @@ func (c Config) Validate() error {
 // Model judges values. It is immutable and safe for concurrent use.
 type Model struct {
 	threshold, p float64
-	coolDown     int
+	coolDown     float64 // ns; negative: none
 }
 
 // NewModel builds a model.
@@ -81,7 +81,7 @@ func NewModel(c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Model{threshold: c.Threshold, p: c.P, coolDown: c.CoolDown}
+	m := &Model{threshold: c.Threshold, p: c.P, coolDown: float64(c.CoolDown)}
 	if m.threshold == 0 {
 		m.threshold = DefaultThreshold
 	}
@@ -89,7 +89,7 @@ func NewModel(c Config) (*Model, error) {
 		m.p = 1
 	}
 	if m.coolDown == 0 {
-		m.coolDown = DefaultCoolDown
+		m.coolDown = float64(DefaultCoolDown)
 	}
 	return m, nil
 }
@@ -102,10 +102,14 @@ type Verdict struct {
 	// is News with a score at or above the threshold, and P at most Config.P.
 	News bool
 	// Score is the evidence on the scale of the threshold: finer steps give
-	// more values, and have to say more.
+	// more values, and have to say more, and of two values as rare the one that
+	// is further away counts a little more.
 	Score float64
 	// Evidence for an anomaly at this value, 0 or more.
 	Evidence float64
+	// Deviation is the distance from a reference of about 500 values in its
+	// standard deviations, 0 or more: how far away, not how unusual.
+	Deviation float64
 	// P is the part of the values of this series with such evidence or more, as
 	// far as it is known; 1 for all but the rarest 5 %.
 	P float64
@@ -132,26 +136,33 @@ func (v *Verdict) Strongest() int {
 	return best
 }
 
-// newsFrom is the evidence from which on a value starts a cool-down, newsStep
-// and newsRatio how much more than the record makes news within it.
+// rankWeight is the weight of a standard deviation beside a decade.
+const rankWeight = .3
+
+// Rank orders the values of a series by how anomalous they are, whether that is
+// new or not: what comes again and again is no news, and less and less evidence,
+// but as far away as ever.
+func (v *Verdict) Rank() float64 { return v.Evidence + rankWeight*v.Deviation }
+
 const (
-	newsFrom  = 1.5
-	newsStep  = 1
-	newsRatio = 1.1
-	// A value with evidence below calm counts for calmSteps in the cool-down.
-	calm      = .7
-	calmSteps = 3
+	// sizeWeight is what a standard deviation adds to the score, up to sizeMost
+	// of them.
+	sizeWeight = .05
+	sizeMost   = 8
 )
 
 const (
 	// usualStep is the step for which evidence is its score. Another step adds
-	// stepWeight for each factor of 10 that it is longer, at most stepMost,
-	// which a factor of stepRange does.
-	usualStep  = float64(10 * time.Minute)
-	stepWeight = .3
-	stepRange  = 10.
-	stepMost   = .3
+	// stepWeight for each factor of 10 that it is longer, from stepLeast to
+	// stepMost.
+	usualStep           = float64(10 * time.Minute)
+	stepWeight          = .6
+	stepLeast, stepMost = -.3, .4
 )
+
+// shortest and longest are the steps, in usual ones, at which the bounds are
+// reached.
+var shortest, longest = math.Pow(10, stepLeast/stepWeight), math.Pow(10, stepMost/stepWeight)
 
 // allowance is what the step between values adds to their evidence. at is the
 // time of the newest one.
@@ -170,9 +181,9 @@ func (s *State) allowance(at int64) float64 {
 		return 0
 	}
 	switch r := float64(s.interval) / usualStep; {
-	case r <= 1/stepRange:
-		return -stepMost
-	case r >= stepRange:
+	case r <= shortest:
+		return stepLeast
+	case r >= longest:
 		return stepMost
 	default:
 		return stepWeight * decades(r)
@@ -200,6 +211,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	s.Fetch()
 	y := (x - s.origin) / s.unit
 	usual := float64(s.fast.centre)
+	v.Deviation = s.deviation(y)
 	st := s.measure(bin, x, y)
 	least := s.least()
 	sum := 0.
@@ -217,67 +229,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		v.Side = -1
 	}
 	v.News = m.news(s, v.Evidence)
-	v.Score = max(0, v.Evidence+s.allowance(at))
+	v.Score = max(0, v.Evidence+sizeWeight*min(v.Deviation, sizeMost)+s.allowance(at))
 	v.Alarm = v.News && v.Score >= m.threshold && v.P <= m.p
 	return v
-}
-
-// news applies the cool-down.
-func (m *Model) news(s *State, evidence float64) bool {
-	over := int(s.age) >= m.coolDown
-	if !over && evidence < max(float64(s.record)+newsStep, float64(s.record)*newsRatio) {
-		s.age++
-		if evidence < calm {
-			s.age += calmSteps - 1
-		}
-		return false
-	}
-	s.age = uint16(min(int(s.age)+1, math.MaxUint16))
-	if evidence >= newsFrom {
-		if over {
-			s.record = 0
-		}
-		s.record = max(s.record, float32(evidence))
-		s.age = 0
-	}
-	return true
-}
-
-// warm keeps the first values; the last of them starts everything.
-func (s *State) warm(at int64, x float64) {
-	if s.n == 0 {
-		s.last = at
-	}
-	s.recent[s.n%recentSize] = float32(x)
-	s.n++
-	if s.n < warmUp {
-		return
-	}
-	values := s.recent
-	changes, mean, m2 := 0, 0., 0.
-	for i, v := range values {
-		if i > 0 && v != values[i-1] {
-			changes++
-		}
-		d := float64(v) - mean
-		mean += d / float64(i+1)
-		m2 += d * (float64(v) - mean)
-	}
-	if changes < minChanges {
-		// Nothing can be said about the noise of a series that stands still.
-		copy(s.recent[:warmUp/2], values[warmUp/2:])
-		s.last += (at - s.last) / 2
-		s.n = warmUp / 2
-		return
-	}
-	s.origin = mean
-	s.unit = max(math.Sqrt(m2/(warmUp-1)), leastUnit*math.Abs(mean))
-	s.age = math.MaxUint16
-	s.n = 0
-	first := s.last
-	s.last, s.interval = at, float32(at-first)/(warmUp-1)
-	for i, v := range values {
-		// The times in between are not kept: they were about equally far apart.
-		s.measure(seasonBin(first+(at-first)/(warmUp-1)*int64(i)), float64(v), (float64(v)-s.origin)/s.unit)
-	}
 }

@@ -32,8 +32,6 @@ type State struct {
 	// one; interval is the usual time between two.
 	last     int64
 	interval float32
-	// typical is a mean of the absolute values.
-	typical float32
 	// origin and unit standardise values: (x - origin) / unit.
 	origin, unit float64
 	// root is the signed square root of the last value, in units.
@@ -42,15 +40,17 @@ type State struct {
 	fast, mid, slow track
 
 	// record is the highest evidence within the cool-down, age the number of
-	// values since.
+	// values since, quiet that of values in a row that showed little.
 	record   float32
 	age      uint16
+	quiet    uint8
 	evidence excess
 
 	// recent holds the newest values, standardised (during the warm-up, as they
 	// came). Value k is at k % recentSize.
 	recent  [recentSize]float32
 	level   level
+	falls   falls
 	shape   shape
 	tails   [detectors]tail
 	steps   steps
