@@ -176,6 +176,7 @@ func (p *played) stop(t *testing.T) {
 // requireFound: the incident is told in the API and by a signed alert, on its
 // series, and what is told is true.
 func (p *played) requireFound(t *testing.T, k *incidentKind) {
+	t.Helper()
 	in := p.truth[k.kind]
 	require.NotNil(t, in)
 	var told []*anomaly.Anomaly

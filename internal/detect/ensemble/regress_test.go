@@ -266,7 +266,8 @@ func TestPermanentShiftIsToldOnceAndALaterOneIsFound(t *testing.T) {
 				}
 			}
 			late += len(f.alarms(c.until-60, plus(next, c.size)))
-			require.InDelta(t, centre+c.size, f.probe(centre).Expected, sigma, "the new normal, seed %d", seed)
+			normal := f.probe(centre).Expected
+			require.InDelta(t, centre+c.size, normal, sigma, "the new normal, seed %d", seed)
 			if len(f.alarms(30, plus(next, 2*c.size))) > 0 {
 				found++
 			}
