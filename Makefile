@@ -73,8 +73,8 @@ test-race: ## the same with the race detector (needs a C compiler)
 	@CGO_ENABLED=1 go test -race -timeout 15m $(RACE_PKGS) $(ARGS)
 
 .PHONY: smoke
-smoke: $(BIN) ## the built binary: configurations start, SIGTERM, kill -9
-	@go test -tags=$(TAGS),e2e -count=1 -timeout 10m ./internal/e2e/... -run '^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
+smoke: $(BIN) bin/llmload ## the built binaries: configurations start, SIGTERM, kill -9, every type of anomaly
+	@go test -tags=$(TAGS),e2e -count=1 -timeout 10m ./internal/e2e/... -run '^TestBinary' -args -binary=$(abspath $(BIN)) -llmload=$(abspath bin/llmload) $(ARGS)
 
 .PHONY: services
 services: ## get and start Kafka, RabbitMQ, Redis and InfluxDB on loopback
@@ -85,9 +85,9 @@ services-down: ## stop what `make services` started
 	@scripts/services/services.sh down
 
 .PHONY: e2e
-e2e: $(BIN) bin/llmload services ## one run through examples/full-stack.yaml on the real servers
+e2e: $(BIN) services ## one run through examples/full-stack.yaml on the real servers
 	@eval "$$(scripts/services/services.sh env)" && \
-	  go test -tags=$(TAGS),e2e -count=1 -timeout 15m -v ./internal/e2e/... -run '^TestFullStack|^TestBinary' -args -binary=$(abspath $(BIN)) $(ARGS)
+	  go test -tags=$(TAGS),e2e -count=1 -timeout 15m -v ./internal/e2e/... -run '^TestFullStack' -args -binary=$(abspath $(BIN)) $(ARGS)
 
 .PHONY: integration
 integration: services ## the exporters' tests against the real servers

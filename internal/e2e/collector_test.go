@@ -149,6 +149,7 @@ type event struct {
 		Tokens *int64 `json:"tokens"`
 	} `json:"response"`
 	LatencyMS *float64 `json:"latency_ms"`
+	TTFTMS    *float64 `json:"ttft_ms"`
 	CostUSD   *float64 `json:"cost_usd"`
 }
 

@@ -1,11 +1,6 @@
 package e2e
 
 import (
-	"bufio"
-	"compress/gzip"
-	"io"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -133,79 +128,4 @@ func TestEvaluationsInLogsReachAPIAndAlerts(t *testing.T) {
 		assert.False(t, found[i].Time.Before(begin.Add(200*time.Second).Truncate(time.Millisecond)))
 	}
 	alerted(t, receiver, "hallucination in logs", fits)
-}
-
-// The recorded agent that called one tool 500 times is found while its first
-// calls arrive, and alerted.
-func TestRecordedRunawayAgentReachesAPIAndAlerts(t *testing.T) {
-	file := filepath.Join(dataFolder(t, "otlp-samples"), "google-adk-runaway-tool-loop.traces.jsonl.gz")
-	at, receiver := contentCollector(t)
-	sender := newSender(t, at.grpc, llmtraffic.ProtocolGRPC)
-	calls, toolCalls := 0, map[string]int{}
-	early := false // an alert is out before call 60 is sent
-	for td := range recording(t, file) {
-		for _, rs := range td.ResourceSpans().All() {
-			for _, ss := range rs.ScopeSpans().All() {
-				for _, span := range ss.Spans().All() {
-					if v, ok := span.Attributes().Get("gen_ai.operation.name"); ok && v.Str() == "execute_tool" {
-						calls++
-						toolCalls[span.SpanID().String()] = calls
-					}
-					if calls == 60 && !early {
-						alerted(t, receiver, "the loop before call 60", func(a *anomaly.Anomaly) bool { return a.Details.Metric == "agent_loop" })
-						early = true
-					}
-					// As an agent that exports each span when it ends.
-					one := ptrace.NewTraces()
-					part := one.ResourceSpans().AppendEmpty()
-					rs.Resource().CopyTo(part.Resource())
-					scope := part.ScopeSpans().AppendEmpty()
-					ss.Scope().CopyTo(scope.Scope())
-					span.CopyTo(scope.Spans().AppendEmpty())
-					deliver(t, sender, one)
-				}
-			}
-		}
-	}
-	require.Equal(t, 500, calls)
-	require.True(t, early)
-	loop := func(a *anomaly.Anomaly) bool {
-		return a.Type == anomaly.TypeCostAnomaly && a.Details.Metric == "agent_loop" && a.Context.Additional["tool"] == "get_weather"
-	}
-	first := 0
-	for _, a := range allAnomalies(t, at.query) {
-		if n := toolCalls[a.Context.SpanID]; loop(&a) && (first == 0 || n < first) {
-			first = n
-		}
-	}
-	assert.Positive(t, first)
-	assert.Less(t, first, 60)
-	t.Logf("found at tool call %d of %d", first, calls)
-}
-
-// recording reads OTLP JSON lines, packed with gzip.
-func recording(t *testing.T, file string) func(func(ptrace.Traces) bool) {
-	t.Helper()
-	f, err := os.Open(file)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = f.Close() })
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	lines := bufio.NewReader(z)
-	return func(yield func(ptrace.Traces) bool) {
-		for {
-			line, err := lines.ReadBytes('\n')
-			if len(line) > 1 {
-				td, uerr := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(line)
-				require.NoError(t, uerr)
-				if !yield(td) {
-					return
-				}
-			}
-			if err != nil {
-				require.ErrorIs(t, err, io.EOF, file)
-				return
-			}
-		}
-	}
 }

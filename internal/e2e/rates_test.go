@@ -88,20 +88,26 @@ func TestSilenceOfALiveServiceFromOTLPToAPIAndAlert(t *testing.T) {
 		"yaml:processors::anomaly::throughput: {min_silence: 1s, live_after: 1s}")
 	waitReady(t, at.query)
 
-	// Half an hour of history, then a few seconds as they happen.
+	// Half an hour of history, then a few seconds as they happen: from when the
+	// sender has caught up with the clock, however long that takes.
+	const watched = 3 * time.Second
 	o := llmtraffic.DefaultOptions(time.Now())
 	o.FlatRate, o.Services, o.Models = true, o.Services[:1], o.Models[:1]
-	o.Start, o.Duration, o.Rate = time.Now().Add(-30*time.Minute), 30*time.Minute+3*time.Second, 8
+	o.Start, o.Duration, o.Rate = time.Now().Add(-30*time.Minute), 40*time.Minute, 8
 	sender := newSender(t, at.grpc, llmtraffic.ProtocolGRPC)
 	gen, err := llmtraffic.NewGenerator(o, 0, 1)
 	require.NoError(t, err)
 	batch := llmtraffic.NewBatch(100)
 	var c llmtraffic.Call
+	var live time.Time
 	for more := gen.Next(&c); more; more = gen.Next(&c) {
-		if c.End > o.Start.Add(o.Duration).UnixNano() {
-			break // the service has stopped by then
-		}
 		wait := time.Until(time.Unix(0, c.End))
+		if wait > 0 && live.IsZero() {
+			live = time.Now()
+		}
+		if !live.IsZero() && time.Since(live) > watched {
+			break // the service stops
+		}
 		if wait > 0 {
 			select {
 			case <-time.After(wait):

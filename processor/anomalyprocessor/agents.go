@@ -185,7 +185,7 @@ func (b *batch) loop(c *conversation, t *genai.Tool, call toolCall, found []find
 	}
 	f := finding{
 		typ: anomaly.TypeCostAnomaly, metric: "agent_loop", method: methodLoop, severity: severity, confidence: loopConfidence(l.repeats),
-		value: float64(l.repeats), baseline: 1, threshold: float64(b.cfg.Agents.Repetitions), sigma: math.NaN(),
+		value: float64(l.repeats), baseline: 1, threshold: float64(l.limit), sigma: math.NaN(),
 		onset: l.onset, at: at, samples: uint64(d.toolCalls), window: "last_" + strconv.Itoa(loopWindow) + "_tool_calls",
 		detail: c.burned(), context: withText(c.facts(), contextTool, t.Name),
 		remediation: []string{"Stop the agent, and let it give up when a tool answers the same twice; tools that may repeat can be named in agents::ignore_tools."},
@@ -193,9 +193,9 @@ func (b *batch) loop(c *conversation, t *genai.Tool, call toolCall, found []find
 	f.detail["repetitions"] = float64(l.repeats)
 	if l.period > 1 {
 		f.detail["cycle_length"] = float64(l.period)
-		f.cause = fmt.Sprintf("%d tool calls go round in a cycle of %d with %s, %s among them", l.repeats, l.period, what, t.Name)
+		f.cause = fmt.Sprintf("%d tool calls go round in a cycle of %d with %s, %s among them (limit %d rounds)", l.repeats, l.period, what, t.Name, l.limit)
 	} else {
-		f.cause = fmt.Sprintf("the tool %s was called %d times with %s", t.Name, l.repeats, what)
+		f.cause = fmt.Sprintf("the tool %s was called %d times with %s (limit %d)", t.Name, l.repeats, what, l.limit)
 	}
 	if c.calls > 0 {
 		f.cause += fmt.Sprintf("; the conversation has used %d LLM calls and %d tokens so far", c.calls, c.tokens)

@@ -81,12 +81,13 @@ func TestLoopsOfToolCalls(t *testing.T) {
 	for name, tc := range map[string]struct {
 		calls []string
 		at    int // of the first anomaly
+		limit float64
 	}{
-		"the same call":                  {repeat(5, "weather/paris/21"), 2},
-		"the same call, results unknown": {repeat(6, "weather/paris"), 4},
-		"a cycle of two":                 {repeat(4, "a/1/x", "b/2/y"), 5},
-		"a cycle of three":               {repeat(4, "a/1/x", "b/2/y", "c/3/z"), 8},
-		"in no order":                    {[]string{"a/1/x", "b/2/y", "a/1/x", "c/5/z", "d/1/1", "a/1/x", "e/1/1", "a/1/x", "f/1/1", "a/1/x"}, 9},
+		"the same call":                  {repeat(5, "weather/paris/21"), 2, 3},
+		"the same call, results unknown": {repeat(6, "weather/paris"), 4, 5},
+		"a cycle of two":                 {repeat(4, "a/1/x", "b/2/y"), 5, 3},
+		"a cycle of three":               {repeat(4, "a/1/x", "b/2/y", "c/3/z"), 8, 3},
+		"in no order":                    {[]string{"a/1/x", "b/2/y", "a/1/x", "c/5/z", "d/1/1", "a/1/x", "e/1/1", "a/1/x", "f/1/1", "a/1/x"}, 9, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, nil)
@@ -97,6 +98,8 @@ func TestLoopsOfToolCalls(t *testing.T) {
 			assert.Equal(t, anomaly.TypeCostAnomaly, a.Type)
 			assert.Equal(t, "agent_loop", a.Details.Metric)
 			assert.Equal(t, methodLoop, a.Method)
+			assert.InDelta(t, tc.limit, a.Details.Threshold, 0)
+			assert.Contains(t, a.RootCause, fmt.Sprintf(" (limit %g", tc.limit))
 			assert.Equal(t, strings.Split(tc.calls[at[0]], "/")[0], a.Context.Additional[contextTool])
 			assert.True(t, a.Time.After(epoch))
 			for _, text := range append(a.Remediation, a.RootCause) {

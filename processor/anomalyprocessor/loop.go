@@ -41,7 +41,9 @@ type loop struct {
 	// different calls in it, 0 when they come in no order.
 	repeats uint64
 	period  int
-	onset   int64
+	// limit is the number of equal calls from which on there is a loop.
+	limit int
+	onset int64
 }
 
 // last is the i-th latest call, 0 for the newest.
@@ -77,8 +79,11 @@ func (h *toolHistory) add(c toolCall, repetitions int) (loop, bool) {
 	if c.result == 0 {
 		repetitions = min(repetitions+2, loopWindow)
 	}
-	period := h.period(size, repetitions)
-	if period == 0 && count < max(repetitions, scattered) {
+	period, limit := h.period(size, repetitions), repetitions
+	if period == 0 {
+		limit = max(repetitions, scattered)
+	}
+	if period == 0 && count < limit {
 		if h.quiet++; h.quiet >= loopWindow {
 			h.repeats = 0
 		}
@@ -90,7 +95,7 @@ func (h *toolHistory) add(c toolCall, repetitions int) (loop, bool) {
 		h.repeats++
 	}
 	h.quiet = 0
-	return loop{repeats: h.repeats, period: period, onset: h.onset}, true
+	return loop{repeats: h.repeats, period: period, limit: limit, onset: h.onset}, true
 }
 
 // period is the length of the shortest cycle that the newest calls have gone

@@ -242,7 +242,8 @@ func (r *securityRule) threat(b *batch, s *securityState, found []finding) []fin
 	}
 	if t.Injection >= r.cfg.InjectionScore {
 		f := single("prompt_injection_score", anomaly.SeverityHigh, t.Injection, r.cfg.InjectionScore, t.Injection)
-		f.cause = fmt.Sprintf("the prompt was scored %s as an attempt of %s", appendNumber(nil, t.Injection), threatNames[threatOf(t.InjectionKind, threatInjection)])
+		f.cause = fmt.Sprintf("the prompt was scored %s as an attempt of %s (limit %s)",
+			appendNumber(nil, t.Injection), threatNames[threatOf(t.InjectionKind, threatInjection)], appendNumber(nil, r.cfg.InjectionScore))
 		found = r.tell(b, s, threatOf(t.InjectionKind, threatInjection), f, found)
 	}
 	if t.ResponseSecrets > 0 {

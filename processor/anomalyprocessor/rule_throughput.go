@@ -109,7 +109,11 @@ func throughputFinding(r *rate.ArrivalReport) finding {
 		}
 		cause = fmt.Appendf(cause, "%d calls in ", r.Calls)
 		cause = appendNumber(cause, minutes)
-		cause = append(cause, " minutes, where "...)
+		cause = append(cause, " minute"...)
+		if minutes != 1 {
+			cause = append(cause, 's')
+		}
+		cause = append(cause, ", where "...)
 		cause = appendNumber(cause, r.Expected)
 		cause = append(cause, " are expected (limit "...)
 		cause = appendNumber(cause, r.Limit)

@@ -17,6 +17,7 @@
 //
 // A burst is told once, and once more when it becomes critical. It ends after
 // 64 items without a significant window, or becomes the new normal after 1024.
+// The hits of a burst that has ended are no part of the next one.
 package burst
 
 import (
@@ -100,7 +101,7 @@ type State struct {
 	// the older first.
 	baseN, baseHits float64
 	pending         [2]pending
-	// hits is the number of all hits.
+	// hits is the number of hits since the last burst that ended, or of all.
 	hits  uint64
 	burst burst
 	// ring holds the latest hits, as positions in the series and event times.
@@ -233,6 +234,7 @@ func (s *State) settle() End {
 	case s.items-b.last > calmAfter:
 		// What waits to be learned is part of the burst still.
 		*b, s.pending = burst{}, [2]pending{}
+		s.forget()
 		return Recovered
 	case n >= rebaseAfter:
 		s.baseN, s.baseHits = float64(n), float64(min(s.hits-b.hits, n))
@@ -240,6 +242,16 @@ func (s *State) settle() End {
 		return Rebased
 	}
 	return 0
+}
+
+// forget drops all hits but that of the newest item: else a long window that
+// reaches back into a burst that has ended would tell it once more.
+func (s *State) forget() {
+	newest := s.ring[(s.hits-1)%ringSize]
+	s.hits = 0
+	if newest.item == s.items-1 {
+		s.ring[0], s.hits = newest, 1
+	}
 }
 
 // judge finds the most significant window that ends with the newest hit.

@@ -124,6 +124,42 @@ func TestABurstEndsAndTheNextOneIsNews(t *testing.T) {
 	assert.Positive(t, feed(20, true))
 }
 
+// A hit after the end of a burst, in a window that reaches back into it, is
+// ordinary. It used to tell the burst a second time.
+func TestABurstThatHasEndedIsNotToldAgain(t *testing.T) {
+	d := detector(t)
+	for quiet := 65; quiet < 160; quiet++ {
+		var s State
+		n := int64(0)
+		feed := func(isHit bool) bool {
+			n++
+			_, news := d.Observe(&s, n, isHit)
+			return news
+		}
+		for range 300 {
+			feed(false)
+		}
+		told := 0
+		for i := range 200 {
+			if feed(i%2 == 0) {
+				told++
+			}
+		}
+		require.Equal(t, 1, told)
+		for range quiet {
+			require.False(t, feed(false))
+		}
+		require.False(t, feed(true), "a single hit after %d items without", quiet)
+		require.False(t, s.InBurst())
+		// The next burst is found as soon as the first one was.
+		news := false
+		for i := 0; i < 16 && !news; i++ {
+			news = feed(true)
+		}
+		require.True(t, news)
+	}
+}
+
 func TestWhatLastsBecomesNormal(t *testing.T) {
 	d := detector(t)
 	var s State
