@@ -17,7 +17,8 @@ const (
 	fallAgain = 1.6
 )
 
-// falls compares sizes, which are absolute values, as ratios.
+// falls compares sizes as ratios. The size of a value is the value itself, or its
+// opposite in a series below 0, and 0 where that is negative.
 type falls struct {
 	// typical is a mean of the sizes.
 	typical float32

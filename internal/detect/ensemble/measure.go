@@ -46,7 +46,7 @@ func (s *State) measure(bin uint64, x, y float64) (st statistics) {
 	}
 	st[Season] = s.profile.observe(bin, y)
 	root := math.Copysign(math.Sqrt(math.Abs(x)/s.unit), x)
-	st[Fall] = s.falls.observe(n, math.Abs(x))
+	st[Fall] = s.falls.observe(n, max(0, math.Copysign(1, s.origin)*x))
 	if n >= 1 {
 		st[Jump] = s.steps.observe(bin%seasonBins*stepBins/seasonBins, math.Abs(root-s.root), n)
 		st[Step] = math.Abs(y - s.back(n, 1))

@@ -74,6 +74,9 @@ func plus(next func() float64, shift float64) func() float64 {
 	return func() float64 { return next() + shift }
 }
 
+// coolDown is the longest one, in values.
+const coolDown = 120
+
 // known is a series with its history.
 func known(t testing.TB, c ensemble.Config, next func() float64) *series {
 	t.Helper()
@@ -105,7 +108,7 @@ func TestSpikeDoesNotHideALaterSmallerOne(t *testing.T) {
 			next = logNormal(seed, spread)
 			f = known(t, ensemble.Config{}, next)
 			f.add(50 * centre)
-			f.alarms(ensemble.DefaultCoolDown, next)
+			f.alarms(coolDown, next)
 			if f.add(5 * centre).Alarm {
 				later++
 			}
@@ -214,17 +217,10 @@ func TestScoreIsMonotoneInSpikeSize(t *testing.T) {
 		}
 		require.Greater(t, before.Score, 50.)
 		before = ensemble.Verdict{P: 1}
-		most := 0.
 		for d := 2 * sigma; d < 1e12; d *= 1.3 {
 			v := f.probe(centre - d)
-			if centre-d >= 0 {
-				require.GreaterOrEqual(t, v.Evidence, before.Evidence, "-%v, seed %d", d, seed)
-				require.LessOrEqual(t, v.P, before.P)
-			}
-			// Below 0 a value is larger again as a ratio of the last one, which is
-			// what the detector of falls looks at, so that it says less.
-			most = max(most, v.Evidence)
-			require.GreaterOrEqual(t, v.Evidence, .9*most, "-%v, seed %d", d, seed)
+			require.GreaterOrEqual(t, v.Evidence, before.Evidence, "-%v, seed %d", d, seed)
+			require.LessOrEqual(t, v.P, before.P)
 			before = v
 		}
 		require.Greater(t, before.Score, 50.)
@@ -251,7 +247,7 @@ func TestPermanentShiftIsToldOnceAndALaterOneIsFound(t *testing.T) {
 		size  float64
 		until int
 		least int // of the later shifts that are found
-	}{{10 * sigma, 1500, seeds - 2}, {6 * sigma, 6000, seeds - 2}} {
+	}{{10 * sigma, 1500, seeds - 2}, {6 * sigma, 6000, seeds - 4}} {
 		found, late := 0, 0
 		for seed := range uint64(seeds) {
 			next := gauss(seed)
@@ -286,8 +282,8 @@ func TestASeriesThatRecovers(t *testing.T) {
 		next := gauss(seed)
 		f := known(t, ensemble.Config{}, next)
 		require.NotEmpty(t, f.alarms(40, plus(next, 8*sigma)), "seed %d", seed)
-		returns += len(f.alarms(ensemble.DefaultCoolDown, next))
-		late += len(f.alarms(quiet-ensemble.DefaultCoolDown, next))
+		returns += len(f.alarms(coolDown, next))
+		late += len(f.alarms(quiet-coolDown, next))
 		require.InDelta(t, centre, f.probe(centre).Expected, .5*sigma, "seed %d", seed)
 		if len(f.alarms(40, plus(next, 8*sigma))) > 0 {
 			again++
