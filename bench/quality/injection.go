@@ -17,7 +17,7 @@ func runInjection(e *env) (figures any, results []result, err error) {
 	var t table
 	t.row("method", "alerts/1000 h", "P", "R (sham)", "F1", "best F1", "R at <= 10/1000 h", "net", "R at <= 20/1000 h", "net")
 	e.each(func(i int, m score.Method) {
-		r := inject.Bench(m, series)
+		r := inject.Bench(m, series, inject.Incidents())
 		all[m.Name] = r
 		d := r.Default
 		t.row(m.Title, number(d.AlertsPer1000h, 1), number(d.Total.Precision(), 2), recall(d.Total), number(d.Total.F1(), 3),
