@@ -75,6 +75,9 @@ func benches() []bench {
 		{"nab", "Numenta Anomaly Benchmark: 100 is perfect, 0 is silence", runNAB},
 		{"cloud", "Labelled telemetry of cloud services", runCloud},
 		{"injection", "Seeded incidents in real LLM traffic", runInjection},
+		{"latency", "Seeded incidents in real latencies", runLatency},
+		{"errors", "Seeded error bursts in the calls of real LLM traffic", runErrors},
+		{"outage", "Seeded outages in real LLM traffic", runOutage},
 		{"clean", "Alerts without incidents, at the defaults", runClean},
 	}
 }

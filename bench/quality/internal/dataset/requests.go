@@ -54,14 +54,13 @@ func (r *Requests) RowTimes() []int64 {
 // one by one, and fewer calls make nothing easier to find.
 const maxMeanRate = .5
 
-// Calls counts the calls of a series of rates in its steps, thinned where there
-// are many.
-func Calls(s *Series) Requests {
+// Thinning is the part of the calls of a series of rates to keep.
+func Thinning(s *Series) float64 {
 	sum := 0.
 	for _, x := range s.Values {
 		sum += x
 	}
-	return CallsAt(s, s.Values, min(1, maxMeanRate*float64(len(s.Values))/max(sum, 1e-9)))
+	return min(1, maxMeanRate*float64(len(s.Values))/max(sum, 1e-9))
 }
 
 // CallsAt counts the calls of other rates in the steps of s, of which the part
@@ -83,7 +82,8 @@ func Arrivals(dir string) ([]Requests, error) {
 	}
 	var out []Requests
 	for i := range rates {
-		out = append(out, Calls(&rates[i]))
+		s := &rates[i]
+		out = append(out, CallsAt(s, s.Values, Thinning(s)))
 	}
 	for _, trace := range []struct {
 		name string
