@@ -85,9 +85,9 @@ func BenchErrors(requests []dataset.Requests, ratio score.Method) (ErrorResult, 
 		clean := judge(r, constant(r.Rows(), base), models, inject.Seed(i, 0))
 		out.Calls += clean.calls
 		for k := range models {
-			byLevel[k] = append(byLevel[k], inject.Scored{Clean: score.Scored{Alarms: clean.alarms[k]}, From: from, Hours: hours})
+			byLevel[k] = append(byLevel[k], inject.Scored{Group: r.Group, Clean: score.Scored{Alarms: clean.alarms[k]}, From: from, Hours: hours})
 		}
-		byRatio = append(byRatio, inject.Scored{Clean: clean.ratio(ratio, times), From: from, Hours: hours})
+		byRatio = append(byRatio, inject.Scored{Group: r.Group, Clean: clean.ratio(ratio, times), From: from, Hours: hours})
 		for rep := range inject.Repetitions {
 			share, events := bursts(r.Rows(), base, inject.Seed(i, rep))
 			run := judge(r, share, models, inject.Seed(i, 0))

@@ -38,8 +38,8 @@ func BenchOutages(series []dataset.Series, p inject.Plan) (OutageResult, error) 
 		from := inject.Warmup(len(s.Values))
 		thin := dataset.Thinning(s)
 		a := arrivals(m, dataset.CallsAt(s, s.Values, thin), inject.Seed(i, 0))
-		d := inject.Scored{Clean: score.Scored{Alarms: a.drops}, From: from, Hours: s.HoursFrom(from)}
-		q := inject.Scored{Clean: score.Scored{Alarms: a.silence}, From: from, Hours: d.Hours}
+		d := inject.Scored{Group: s.Group, Clean: score.Scored{Alarms: a.drops}, From: from, Hours: s.HoursFrom(from)}
+		q := inject.Scored{Group: s.Group, Clean: score.Scored{Alarms: a.silence}, From: from, Hours: d.Hours}
 		for rep := range inject.Repetitions {
 			values, events := inject.Inject(s, p, inject.Seed(i, rep))
 			a := arrivals(m, dataset.CallsAt(s, values, thin), inject.Seed(i, 0))

@@ -35,15 +35,18 @@ type Point struct {
 	// Delay is the median number of points from the beginning of an incident to
 	// the first alert that found it; 0 where none was found.
 	Delay int `json:"median_delay_points"`
-	// Total are the counts over all incidents, ByType those of each type.
-	Total  evaluate.Counts            `json:"total"`
-	ByType map[string]evaluate.Counts `json:"by_type"`
+	// Total are the counts over all incidents, ByType those of each type and
+	// ByGroup those of each type in each group of series.
+	Total   evaluate.Counts                       `json:"total"`
+	ByType  map[string]evaluate.Counts            `json:"by_type"`
+	ByGroup map[string]map[string]evaluate.Counts `json:"by_group"`
 
 	delays []int
 }
 
 // Scored is one series as it is, and its runs with incidents.
 type Scored struct {
+	Group string
 	Clean score.Scored
 	Runs  []Run
 	// From is the first row after the warm-up, Hours the time from there on.
@@ -80,7 +83,7 @@ func Bench(m score.Method, series []dataset.Series, p Plan) Result {
 		s := &series[i]
 		from := Warmup(len(s.Values))
 		one := Scored{
-			Clean: score.Run(m, s.Times, s.Values), From: from, Hours: s.HoursFrom(from),
+			Group: s.Group, Clean: score.Run(m, s.Times, s.Values), From: from, Hours: s.HoursFrom(from),
 			Known: evaluate.Events(s.Labels, from),
 		}
 		for rep := range Repetitions {
@@ -133,7 +136,7 @@ func (out *Result) search(all []Scored, thresholds []float64) {
 }
 
 func point(all []Scored, threshold float64, fired func(s *score.Scored, row int) bool) Point {
-	p := Point{Threshold: threshold, ByType: map[string]evaluate.Counts{}}
+	p := Point{Threshold: threshold, ByType: map[string]evaluate.Counts{}, ByGroup: map[string]map[string]evaluate.Counts{}}
 	alerts, hours, exceeded, points := 0, 0., 0, 0
 	for i := range all {
 		s := &all[i]
@@ -165,6 +168,11 @@ func (p *Point) add(s *Scored, events []evaluate.Event, clean, onsets []int) {
 	sham, _ := Rule.Found(clean, events)
 	found, _ := Rule.Found(onsets, events)
 	_, spurious := Rule.Found(onsets, append(slices.Clip(s.Known), events...))
+	group := p.ByGroup[s.Group]
+	if group == nil {
+		group = map[string]evaluate.Counts{}
+		p.ByGroup[s.Group] = group
+	}
 	p.delays = append(p.delays, Rule.Delays(onsets, events)...)
 	p.Total.Spurious += spurious
 	for k, e := range events {
@@ -176,10 +184,15 @@ func (p *Point) add(s *Scored, events []evaluate.Event, clean, onsets []int) {
 			c.Sham = 1
 		}
 		p.Total.Add(c)
-		t := p.ByType[e.Type]
-		t.Add(c)
-		p.ByType[e.Type] = t
+		addTo(p.ByType, e.Type, c)
+		addTo(group, e.Type, c)
 	}
+}
+
+func addTo(sums map[string]evaluate.Counts, key string, c evaluate.Counts) {
+	sum := sums[key]
+	sum.Add(c)
+	sums[key] = sum
 }
 
 // Types returns the types of incidents of the series, sorted.
