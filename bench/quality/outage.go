@@ -33,7 +33,7 @@ func runOutage(e *env) (figures any, results []result, err error) {
 	}
 	e.table.WriteByte('\n')
 	var t table
-	t.row("rule for calls, at its defaults", "alerts/1000 h", "P", "R (sham)", "net", "F1", "median delay, steps")
+	t.row(append([]string{"rule for calls, at its defaults"}, pointHead...)...)
 	t.row(pointCells("fewer calls than usual", &byCalls.Drops)...)
 	t.row(pointCells("  no calls", &byCalls.Silence)...)
 	if err := t.print(e.table); err != nil {

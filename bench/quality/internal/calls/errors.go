@@ -5,7 +5,9 @@
 package calls
 
 import (
+	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/dataset"
@@ -24,9 +26,13 @@ const (
 	// A burst adds so much to the share, for so many steps.
 	leastRise, mostRise     = .2, .6
 	leastLength, mostLength = 3, 12
+	// UnevenSpread is the standard deviation of the logarithm of what the share of
+	// a step is multiplied by where errors are uneven: one step in twenty has
+	// twice as many failed calls as usual, or more.
+	UnevenSpread = .5
 	// Streams of random numbers, so that which calls fail is the same in every run
 	// of a series outside of its bursts.
-	baseStream, failStream, burstStream = 0xba5e, 0xfa11, 0xb0057
+	baseStream, failStream, burstStream, stepStream = 0xba5e, 0xfa11, 0xb0057, 0x57e9
 )
 
 // levels of false alarms per call at which the rule is tried; the product's
@@ -53,19 +59,20 @@ type ErrorResult struct {
 	Ratio inject.Result `json:"ratio"`
 }
 
-// product is the configuration of the rule that the processor has by default.
-func product() rate.ErrorConfig {
+// errorRule is the configuration of the rule that the processor has by default.
+func errorRule() rate.ErrorConfig {
 	c := rate.DefaultErrorConfig()
 	c.CoolDown = int64(detect.DefaultCoolDown)
 	return c
 }
 
 // BenchErrors draws which calls fail, with bursts and without, and judges them by
-// the product's rule and by a method that sees the share of each step.
-func BenchErrors(requests []dataset.Requests, ratio score.Method) (ErrorResult, error) {
+// the product's rule and by a method that sees the share of each step. With a
+// spread, the share that fails without bursts is another one in each step.
+func BenchErrors(requests []dataset.Requests, ratio score.Method, spread float64) (ErrorResult, error) {
 	var models []*rate.Errors
 	for _, l := range levels {
-		c := product()
+		c := errorRule()
 		c.FalseAlarms = l
 		m, err := rate.NewErrors(c)
 		if err != nil {
@@ -81,15 +88,15 @@ func BenchErrors(requests []dataset.Requests, ratio score.Method) (ErrorResult, 
 		times := r.RowTimes()
 		from := inject.Warmup(r.Rows())
 		hours := time.Duration(times[len(times)-1] - times[from]).Hours()
-		base := baseRate(i)
-		clean := judge(r, constant(r.Rows(), base), models, inject.Seed(i, 0))
+		base := baseShares(i, r.Rows(), spread)
+		clean := judge(r, base, models, inject.Seed(i, 0))
 		out.Calls += clean.calls
 		for k := range models {
 			byLevel[k] = append(byLevel[k], inject.Scored{Group: r.Group, Clean: score.Scored{Alarms: clean.alarms[k]}, From: from, Hours: hours})
 		}
 		byRatio = append(byRatio, inject.Scored{Group: r.Group, Clean: clean.ratio(ratio, times), From: from, Hours: hours})
 		for rep := range inject.Repetitions {
-			share, events := bursts(r.Rows(), base, inject.Seed(i, rep))
+			share, events := bursts(base, inject.Seed(i, rep))
 			run := judge(r, share, models, inject.Seed(i, 0))
 			for k := range models {
 				one := &byLevel[k][i]
@@ -101,7 +108,7 @@ func BenchErrors(requests []dataset.Requests, ratio score.Method) (ErrorResult, 
 	for k, l := range levels {
 		level := Level{l, inject.AtDefault(byLevel[k])}
 		out.Levels = append(out.Levels, level)
-		if l == product().FalseAlarms {
+		if l == errorRule().FalseAlarms {
 			out.Default = level
 		}
 		if p := level.Point; p.AlertsPer1000h <= inject.Budget && p.Duty <= inject.DutyCap && p.Total.Recall() > out.At10.Point.Total.Recall() {
@@ -112,28 +119,28 @@ func BenchErrors(requests []dataset.Requests, ratio score.Method) (ErrorResult, 
 	return out, nil
 }
 
-func baseRate(series int) float64 {
+// baseShares are the shares of the calls of a series that fail without bursts, by
+// step.
+func baseShares(series, rows int, spread float64) []float64 {
 	r := rand.New(rand.NewPCG(inject.Seed(series, 0), baseStream))
-	return leastBase + (mostBase-leastBase)*r.Float64()
-}
-
-func constant(rows int, x float64) []float64 {
+	base := leastBase + (mostBase-leastBase)*r.Float64()
+	r = rand.New(rand.NewPCG(inject.Seed(series, 0), stepStream))
 	out := make([]float64, rows)
 	for i := range out {
-		out[i] = x
+		out[i] = min(1, base*math.Exp(spread*r.NormFloat64()-spread*spread/2))
 	}
 	return out
 }
 
-// bursts returns the share of calls that fail by step, and where it is raised.
-func bursts(rows int, base float64, seed uint64) ([]float64, []evaluate.Event) {
+// bursts returns the shares with bursts, and where these are.
+func bursts(base []float64, seed uint64) ([]float64, []evaluate.Event) {
 	r := rand.New(rand.NewPCG(seed, burstStream))
-	share := constant(rows, base)
+	share := slices.Clone(base)
 	var events []evaluate.Event
-	inject.Slots(r, rows, func() int { return leastLength + r.IntN(mostLength-leastLength+1) }, func(e evaluate.Event) {
+	inject.Slots(r, len(base), func() int { return leastLength + r.IntN(mostLength-leastLength+1) }, func(e evaluate.Event) {
 		rise := leastRise + (mostRise-leastRise)*r.Float64()
 		for i := e.First; i <= e.Last; i++ {
-			share[i] = min(base+rise, 1)
+			share[i] = min(base[i]+rise, 1)
 		}
 		e.Type = ErrorBurst
 		events = append(events, e)

@@ -23,12 +23,17 @@ type OutageResult struct {
 	Silence inject.Point `json:"silence"`
 }
 
+// arrivalRule is the configuration of the rule that the processor has by default.
+func arrivalRule() rate.ArrivalConfig {
+	c := rate.DefaultArrivalConfig()
+	c.CoolDown = int64(detect.DefaultCoolDown)
+	return c
+}
+
 // BenchOutages draws the calls of series of rates, with incidents of a plan and
 // without, at random times within each step.
 func BenchOutages(series []dataset.Series, p inject.Plan) (OutageResult, error) {
-	c := rate.DefaultArrivalConfig()
-	c.CoolDown = int64(detect.DefaultCoolDown)
-	m, err := rate.NewArrivals(c)
+	m, err := rate.NewArrivals(arrivalRule())
 	if err != nil {
 		return OutageResult{}, err
 	}

@@ -33,8 +33,10 @@ type Point struct {
 	// Duty is the part of the clean points that alarm.
 	Duty float64 `json:"duty"`
 	// Delay is the median number of points from the beginning of an incident to
-	// the first alert that found it; 0 where none was found.
-	Delay int `json:"median_delay_points"`
+	// the first alert that found it, and Delay90 that within which 90 % were; 0
+	// where none was found.
+	Delay   int `json:"median_delay_points"`
+	Delay90 int `json:"delay_90_points"`
 	// Total are the counts over all incidents, ByType those of each type and
 	// ByGroup those of each type in each group of series.
 	Total   evaluate.Counts                       `json:"total"`
@@ -157,7 +159,7 @@ func point(all []Scored, threshold float64, fired func(s *score.Scored, row int)
 	p.Duty = float64(exceeded) / float64(points)
 	if n := len(p.delays); n > 0 {
 		slices.Sort(p.delays)
-		p.Delay = p.delays[(n-1)/2]
+		p.Delay, p.Delay90 = p.delays[(n-1)/2], p.delays[(9*n-1)/10]
 	}
 	return p
 }
