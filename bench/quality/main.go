@@ -1,8 +1,8 @@
 // Command quality measures how well anomalies are found: by the benchmark of
 // Numenta (nab), on labelled telemetry of cloud services (cloud), on real LLM
 // traffic with seeded incidents (injection, latency, errors, outage), and by the
-// alerts on traffic and noise without any (clean). The product's engine is scored beside textbook
-// methods, by the same rules and on the same series.
+// alerts on traffic and noise without any (clean). The product's engine is scored
+// beside textbook methods, by the same rules and on the same series.
 //
 // Every method sees the values of a series one after the other and nothing
 // else. The series are public and not part of this repository; see the README.

@@ -98,7 +98,7 @@ func Bench(m score.Method, series []dataset.Series, p Plan) Result {
 }
 
 // Seed is that of a run of a series.
-func Seed(series, rep int) uint64 { return uint64(1000*series + rep) } //nolint:gosec // both count from 0
+func Seed(series, rep int) uint64 { return uint64(1000*series + rep) }
 
 // Evaluate finds the operating points of a method.
 func Evaluate(all []Scored) Result {
