@@ -13,39 +13,64 @@ func runInjection(e *env) (figures any, results []result, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	all, err := e.incidents(series, inject.Incidents())
+	if err != nil {
+		return nil, nil, err
+	}
+	r := all[e.methods[0].Name]
+	results = []result{
+		{"injection.f1", r.Default.Total.F1(), unitRatio},
+		{"injection.net_recall_at_10", r.At10.Total.NetRecall(), unitRatio},
+	}
+	return all, append(results, recalls(&r)...), nil
+}
+
+// recalls are the recalls by type at the budget of 10 alerts per 1000 hours.
+func recalls(r *inject.Result) []result {
+	var out []result
+	for _, typ := range r.Types() {
+		out = append(out, result{"injection.recall." + typ, r.At10.ByType[typ].Recall(), unitRatio})
+	}
+	return out
+}
+
+// incidents scores all methods on series with incidents of a plan and prints
+// the tables.
+func (e *env) incidents(series []dataset.Series, p inject.Plan) (map[string]inject.Result, error) {
 	all := map[string]inject.Result{}
 	var t table
-	t.row("method", "alerts/1000 h", "P", "R (sham)", "F1", "best F1", "R at <= 10/1000 h", "net", "R at <= 20/1000 h", "net")
-	e.each(func(i int, m score.Method) {
-		r := inject.Bench(m, series)
+	t.row(incidentHead("method")...)
+	e.each(func(_ int, m score.Method) {
+		r := inject.Bench(m, series, p)
 		all[m.Name] = r
-		d := r.Default
-		t.row(m.Title, number(d.AlertsPer1000h, 1), number(d.Total.Precision(), 2), recall(d.Total), number(d.Total.F1(), 3),
-			number(r.Best.Total.F1(), 3),
-			recall(r.At10.Total), number(r.At10.Total.NetRecall(), 2), recall(r.At20.Total), number(r.At20.Total.NetRecall(), 2))
-		if i == 0 {
-			results = []result{
-				{"injection.f1", d.Total.F1(), unitRatio},
-				{"injection.net_recall_at_10", r.At10.Total.NetRecall(), unitRatio},
-			}
-			for _, typ := range r.Types() {
-				c := r.At10.ByType[typ]
-				results = append(results, result{"injection.recall." + typ, c.Recall(), unitRatio})
-			}
-		}
+		t.row(incidentCells(m.Title, &r)...)
 	})
 	if err := t.print(e.table); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	first := all[e.methods[0].Name]
 	fmt.Fprintf(e.table, "%d series, %d runs with %d incidents. alerts to F1: at the default. best F1: at the best threshold under which at\n"+
 		"most 5 %% of the clean points alarm. sham: recall of the same rows with nothing in them; net = (R - sham) / (1 - sham).\n\n",
 		len(series), inject.Repetitions*len(series), first.Default.Total.Events)
-	return all, results, e.printTypes(all)
+	return all, e.printTypes(all)
+}
+
+func incidentHead(what string) []string {
+	return []string{what, "alerts/1000 h", "P", "R (sham)", "F1", "best F1", "R at <= 10/1000 h", "net", "R at <= 20/1000 h", "net"}
+}
+
+func incidentCells(title string, r *inject.Result) []string {
+	d := r.Default
+	return []string{
+		title, number(d.AlertsPer1000h, 1), number(d.Total.Precision(), 2), recall(d.Total), number(d.Total.F1(), 3),
+		number(r.Best.Total.F1(), 3),
+		recall(r.At10.Total), number(r.At10.Total.NetRecall(), 2), recall(r.At20.Total), number(r.At20.Total.NetRecall(), 2),
+	}
 }
 
 // printTypes prints the recall by type of incident at the budget of 10 alerts
-// per 1000 hours, and that of the scorer at its default.
+// per 1000 hours, and that of the scorer at its default with the median delay of
+// all its types.
 func (e *env) printTypes(all map[string]inject.Result) error {
 	first := all[e.methods[0].Name]
 	var t table

@@ -1,8 +1,8 @@
 // Command quality measures how well anomalies are found: by the benchmark of
 // Numenta (nab), on labelled telemetry of cloud services (cloud), on real LLM
-// traffic with seeded incidents (injection), and by the alerts on traffic and
-// noise without any (clean). The product's engine is scored beside textbook
-// methods, by the same rules and on the same series.
+// traffic with seeded incidents (injection, latency, errors, outage), and by the
+// alerts on traffic and noise without any (clean). The product's engine is scored
+// beside textbook methods, by the same rules and on the same series.
 //
 // Every method sees the values of a series one after the other and nothing
 // else. The series are public and not part of this repository; see the README.
@@ -75,6 +75,9 @@ func benches() []bench {
 		{"nab", "Numenta Anomaly Benchmark: 100 is perfect, 0 is silence", runNAB},
 		{"cloud", "Labelled telemetry of cloud services", runCloud},
 		{"injection", "Seeded incidents in real LLM traffic", runInjection},
+		{"latency", "Seeded incidents in real latencies", runLatency},
+		{"errors", "Seeded error bursts in the calls of real LLM traffic", runErrors},
+		{"outage", "Seeded outages in real LLM traffic", runOutage},
 		{"clean", "Alerts without incidents, at the defaults", runClean},
 	}
 }

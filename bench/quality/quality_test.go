@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,15 @@ func fakeData(t *testing.T) string {
 	write(t, clients.String(), dir, "servegen", "client_rate_10min", "m.csv")
 	write(t, azure.String(), dir, "azure-llm-2023", "AzureLLMInferenceTrace_conv.csv")
 	write(t, mooncake.String(), dir, "mooncake", "conversation_trace.jsonl")
+	requests := map[string]map[string]float64{}
+	for i := range 400 {
+		requests[strconv.Itoa(i)] = map[string]float64{
+			"first_chunk_time": .1 + .01*r.Float64(), "total_chunk_time": 1 + r.Float64(), "record_time": float64(i) / 2,
+		}
+	}
+	log, err := json.Marshal(requests)
+	require.NoError(t, err)
+	write(t, string(log), dir, "vllm-burstgpt-logs", "detail_log", "scale100.json")
 	return dir
 }
 
@@ -81,7 +91,7 @@ func quiet(string) {}
 
 func TestRunIsDeterministicAndComplete(t *testing.T) {
 	o := options{
-		data: fakeData(t), benches: "nab,cloud,injection,clean", scorer: "sentinel", against: "z60",
+		data: fakeData(t), benches: strings.Join(benchNames(), ","), scorer: "sentinel", against: "z60",
 		out: filepath.Join(t.TempDir(), "out.json"), noise: clean.Size{Series: 1, Points: 200, Fresh: 2},
 	}
 	var first, second bytes.Buffer
@@ -95,15 +105,19 @@ func TestRunIsDeterministicAndComplete(t *testing.T) {
 	assert.Equal(t, string(text), string(again))
 
 	var names []string
-	for _, m := range regexp.MustCompile(`(?m)^RESULT (\S+) -?[0-9.]+ (?:points|ratio|per_1000h)$`).FindAllStringSubmatch(first.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^RESULT (\S+) -?[0-9.]+ (?:points|ratio|per_1000h|steps)$`).FindAllStringSubmatch(first.String(), -1) {
 		names = append(names, m[1])
 	}
 	assert.Equal(t, []string{
 		"nab.standard", "nab.low_fp", "nab.low_fn", "nab.default_threshold", "nab.two_fold",
-		"cloud.ap", "cloud.event_f1",
+		"cloud.ap", "cloud.vus_pr", "cloud.event_f1",
 		"injection.f1", "injection.net_recall_at_10",
 		"injection.recall.cost_spike", "injection.recall.seasonal", "injection.recall.slow_drift",
 		"injection.recall.throughput_drop", "injection.recall.throughput_surge", "injection.recall.token_shift",
+		"injection.recall.latency_shift", "injection.recall.latency_spike",
+		"injection.recall.error_burst", "errors.recall_default", "errors.recall_uneven",
+		"errors.alerts_per_1000h", "errors.alerts_per_1000h_uneven", "errors.median_delay", "errors.delay_90",
+		"injection.recall.outage",
 		"clean.alerts_per_1000h", "calibration.worst_factor", "calibration.worst_factor_correlated",
 	}, names)
 	lines := strings.Split(strings.TrimSpace(first.String()), "\n")
@@ -115,7 +129,7 @@ func TestRunIsDeterministicAndComplete(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &doc))
 	assert.Equal(t, "sentinel", doc.Scorer)
 	assert.Len(t, doc.Results, len(names))
-	assert.Len(t, doc.Benches, 4)
+	assert.Len(t, doc.Benches, 7)
 }
 
 func TestRunRefuses(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 type result struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
-	// Unit is points (0..100, of NAB), ratio (0..1, net recall may be below 0)
-	// or per_1000h (per 1000 series-hours).
+	// Unit is points (0..100, of NAB), ratio (0..1, net recall may be below 0),
+	// per_1000h (per 1000 series-hours) or steps.
 	Unit string `json:"unit"`
 }
 
@@ -34,6 +34,7 @@ const (
 	unitPoints   = "points"
 	unitRatio    = "ratio"
 	unitPer1000h = "per_1000h"
+	unitSteps    = "steps"
 )
 
 // document is the JSON result file.

@@ -38,7 +38,7 @@ func Traces(m score.Method, series []dataset.Series) (groups map[string]Count, a
 	groups = map[string]Count{}
 	for i := range series {
 		s := &series[i]
-		from := inject.Warmup(s)
+		from := inject.Warmup(len(s.Values))
 		alarms := score.Run(m, s.Times, s.Values).Alarms
 		onsets, _ := inject.Rule.Onsets(func(k int) bool { return alarms[k] }, from, len(alarms))
 		all.add(len(alarms)-from, s.HoursFrom(from), len(onsets))

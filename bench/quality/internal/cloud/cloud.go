@@ -4,6 +4,8 @@
 package cloud
 
 import (
+	"slices"
+
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/dataset"
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/evaluate"
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
@@ -34,6 +36,11 @@ type Result struct {
 	// labels after their warm-up; BySeries has each of them.
 	AP       float64            `json:"ap"`
 	BySeries map[string]float64 `json:"ap_by_series"`
+	// VUSPR is the mean of the volume under the surface of precision and recall
+	// over the same series, with buffers of up to Buffer points.
+	VUSPR       float64            `json:"vus_pr"`
+	VUSBySeries map[string]float64 `json:"vus_pr_by_series"`
+	Buffer      int                `json:"vus_buffer_points"`
 	// Best is the threshold, one for all series, with the highest F1 of events.
 	Best Point `json:"best"`
 	// Default is the default operating point.
@@ -50,7 +57,7 @@ type run struct {
 // Bench scores all series. Those without labels have part in the events: their
 // alerts are false.
 func Bench(m score.Method, series []dataset.Series) Result {
-	out := Result{BySeries: map[string]float64{}}
+	out := Result{BySeries: map[string]float64{}, VUSBySeries: map[string]float64{}, Buffer: buffer(series)}
 	var runs []run
 	var pool []float64
 	for i := range series {
@@ -62,11 +69,15 @@ func Bench(m score.Method, series []dataset.Series) Result {
 			ap := evaluate.AveragePrecision(r.Evidence[r.from:], s.Labels[r.from:])
 			out.BySeries[s.Name] = ap
 			out.AP += ap
+			vus := evaluate.VUSPR(r.Evidence[r.from:], s.Labels[r.from:], out.Buffer)
+			out.VUSBySeries[s.Name] = vus
+			out.VUSPR += vus
 		}
 		runs = append(runs, r)
 		pool = append(pool, r.Scores[r.from:]...)
 	}
 	out.AP /= float64(max(1, len(out.BySeries)))
+	out.VUSPR /= float64(max(1, len(out.VUSBySeries)))
 	out.Default = point(runs, 0, func(r *run, k int) bool { return r.Alarms[k] })
 	for _, t := range evaluate.Thresholds(pool, dutyCap) {
 		p := point(runs, t, func(r *run, k int) bool { return r.Scores[k] >= t })
@@ -75,6 +86,23 @@ func Bench(m score.Method, series []dataset.Series) Result {
 		}
 	}
 	return out
+}
+
+// buffer is half of the median period of the series with labels, those without a
+// period left out: one number for all.
+func buffer(series []dataset.Series) int {
+	var periods []int
+	for i := range series {
+		s := &series[i]
+		if p := evaluate.Period(s.Values); p > 0 && slices.Contains(s.Labels, true) {
+			periods = append(periods, p)
+		}
+	}
+	if len(periods) == 0 {
+		return 0
+	}
+	slices.Sort(periods)
+	return periods[(len(periods)-1)/2] / 2
 }
 
 func point(runs []run, threshold float64, fired func(r *run, row int) bool) Point {

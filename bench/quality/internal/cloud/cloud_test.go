@@ -63,3 +63,29 @@ func TestShamIsHalfASeriesAway(t *testing.T) {
 	r := Bench(method, []dataset.Series{series("a", map[int]float64{65: 4}, 20)})
 	assert.Equal(t, evaluate.Counts{Events: 1, Spurious: 1, Sham: 1}, r.Default.Counts)
 }
+
+func TestVUSPR(t *testing.T) {
+	values := map[int]float64{}
+	for i := range 100 {
+		values[i] = float64(i)
+	}
+	r := Bench(method, []dataset.Series{series("trend", values, 50, 99), series("flat", nil)})
+	assert.Zero(t, r.Buffer, "a trend has no period")
+	// Row 99 comes first: half of the points, times half of the events. Row 50 is
+	// the 50th.
+	assert.InDelta(t, .25+.75*2/50, r.VUSPR, 1e-12)
+	assert.Equal(t, map[string]float64{"trend": r.VUSPR}, r.VUSBySeries, "one has no labels")
+}
+
+func TestBufferIsHalfOfTheMedianPeriod(t *testing.T) {
+	wave := func(period int, labels ...int) dataset.Series {
+		values := map[int]float64{}
+		for i := range 100 {
+			values[i] = float64(i % period)
+		}
+		return series("w", values, labels...)
+	}
+	all := []dataset.Series{wave(10, 5), wave(20, 5), wave(30, 5), wave(8), series("flat", nil, 5)}
+	assert.Equal(t, 10, buffer(all), "of 10, 20 and 30: one has no labels, one no period")
+	assert.Zero(t, buffer(nil))
+}

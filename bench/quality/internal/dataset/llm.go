@@ -29,6 +29,25 @@ const (
 // inject incidents into: request rates of ServeGen clients and models, and
 // request rates and mean token counts of the Azure and Mooncake traces.
 func LLM(dir string) ([]Series, error) {
+	out, err := ServeGen(dir)
+	if err != nil {
+		return nil, err
+	}
+	fromAzure := &buckets{}
+	if err := azure(dir, fromAzure.add); err != nil {
+		return nil, err
+	}
+	fromMooncake := &buckets{}
+	if err := mooncake(dir, fromMooncake.add); err != nil {
+		return nil, err
+	}
+	out = append(out, fromAzure.series("azure-conv")...)
+	return append(out, fromMooncake.series("mooncake-conversation")...), nil
+}
+
+// ServeGen reads the request rates of clients and models below dir, in windows
+// of ten minutes.
+func ServeGen(dir string) ([]Series, error) {
 	out, err := servegenModels(filepath.Join(dir, "servegen", "model_rate_10min.csv"))
 	if err != nil {
 		return nil, err
@@ -45,16 +64,7 @@ func LLM(dir string) ([]Series, error) {
 		}
 		out = append(out, more...)
 	}
-	fromAzure, err := azure(filepath.Join(dir, "azure-llm-2023", "AzureLLMInferenceTrace_conv.csv"))
-	if err != nil {
-		return nil, err
-	}
-	fromMooncake, err := mooncake(filepath.Join(dir, "mooncake", "conversation_trace.jsonl"))
-	if err != nil {
-		return nil, err
-	}
-	out = append(out, fromAzure.series("azure-conv")...)
-	return append(out, fromMooncake.series("mooncake-conversation")...), nil
+	return out, nil
 }
 
 // rates collects series of ServeGen rates by key, in the order of the file.
@@ -170,9 +180,12 @@ func at(offset time.Duration) int64 {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(offset).UnixNano()
 }
 
-func azure(path string) (*buckets, error) {
-	b, first := &buckets{}, int64(0)
-	err := columns(path, []string{"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, func(f []string) error {
+// azure calls each with the requests of the Azure trace below dir: the time
+// since the first one, and tokens.
+func azure(dir string, each func(offset time.Duration, input, output float64) error) error {
+	first := int64(0)
+	path := filepath.Join(dir, "azure-llm-2023", "AzureLLMInferenceTrace_conv.csv")
+	return columns(path, []string{"TIMESTAMP", "ContextTokens", "GeneratedTokens"}, func(f []string) error {
 		t, err := parseTime(f[0])
 		if err != nil {
 			return err
@@ -188,18 +201,19 @@ func azure(path string) (*buckets, error) {
 		if err != nil {
 			return err
 		}
-		return b.add(time.Duration(t-first), input, output)
+		return each(time.Duration(t-first), input, output)
 	})
-	return b, err
 }
 
-func mooncake(path string) (*buckets, error) {
+// mooncake does the same with the Mooncake trace.
+func mooncake(dir string, each func(offset time.Duration, input, output float64) error) error {
+	path := filepath.Join(dir, "mooncake", "conversation_trace.jsonl")
 	f, err := os.Open(path) //nolint:gosec // the operator names the data folder
 	if err != nil {
-		return nil, fmt.Errorf("open trace: %w", err)
+		return fmt.Errorf("open trace: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	b, in := &buckets{}, bufio.NewScanner(f)
+	in := bufio.NewScanner(f)
 	in.Buffer(nil, 1<<20)
 	for in.Scan() {
 		var r struct {
@@ -208,11 +222,11 @@ func mooncake(path string) (*buckets, error) {
 			Output    float64 `json:"output_length"`
 		}
 		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		if err := b.add(time.Duration(r.Timestamp)*time.Millisecond, r.Input, r.Output); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if err := each(time.Duration(r.Timestamp)*time.Millisecond, r.Input, r.Output); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return b, in.Err()
+	return in.Err()
 }

@@ -42,6 +42,7 @@ type Kind string
 const (
 	Throughput Kind = "throughput"
 	Tokens     Kind = "tokens"
+	Latency    Kind = "latency"
 )
 
 // HoursFrom is the time between a row and the last one.

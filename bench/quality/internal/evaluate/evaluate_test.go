@@ -54,6 +54,13 @@ func TestFound(t *testing.T) {
 	assert.Zero(t, spurious)
 }
 
+func TestDelays(t *testing.T) {
+	r := Rule{Before: 1, After: 3}
+	events := []Event{{First: 10, Last: 12}, {First: 20, Last: 21}, {First: 30, Last: 40}}
+	assert.Equal(t, []int{0, 5}, r.Delays([]int{9, 11, 35, 38}, events), "the second is not found")
+	assert.Empty(t, r.Delays(nil, events))
+}
+
 func TestEvents(t *testing.T) {
 	labels := []bool{true, true, true, false, true, false, true, true}
 	assert.Equal(t, []Event{{First: 2, Last: 2}, {First: 4, Last: 4}, {First: 6, Last: 7}}, Events(labels, 2))

@@ -1,5 +1,7 @@
 package evaluate
 
+import "slices"
+
 // Event is a true anomaly: an inclusive range of rows.
 type Event struct {
 	First, Last int
@@ -56,6 +58,18 @@ func (r Rule) Found(onsets []int, events []Event) (found []bool, spurious int) {
 		}
 	}
 	return found, spurious
+}
+
+// Delays returns, for each event that an onset finds, how many rows after its
+// first one the first such onset comes; 0 for one before it.
+func (r Rule) Delays(onsets []int, events []Event) []int {
+	var out []int
+	for _, e := range events {
+		if i := slices.IndexFunc(onsets, func(o int) bool { return r.finds(o, e) }); i >= 0 {
+			out = append(out, max(0, onsets[i]-e.First))
+		}
+	}
+	return out
 }
 
 // Events returns the runs of labels from row from on; a run that began earlier

@@ -3,6 +3,7 @@
 package inject
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -23,32 +24,65 @@ const (
 	// seasonRows is the distance in rows from which a seasonal event takes its
 	// values: 12 hours of 10 minutes.
 	seasonRows = 72
+	// Durations of outages are log-normal: the median in minutes and the standard
+	// deviation of the logarithm, ln(300 / 65) over the 90 % point of the normal
+	// distribution, so that one in ten lasts 300 minutes or longer. outageRest is
+	// the largest part of the traffic that is left.
+	outageMedian, outageSpread = 65, 1.1933
+	outageRest                 = .02
 )
 
-// kind is a type of incident: its least and greatest length in points, and what
-// it does to the values x[e.First..e.Last] of a series. median is that of the
+// kind is a type of incident: how many points of a step it lasts, and what it
+// does to the values x[e.First..e.Last] of a series. median is that of the
 // warm-up.
 type kind struct {
-	name        string
-	least, most int
-	apply       func(r *rand.Rand, x []float64, e evaluate.Event, median float64)
+	name   string
+	length func(r *rand.Rand, step time.Duration) int
+	apply  func(r *rand.Rand, x []float64, e evaluate.Event, median float64)
 }
 
-func kinds() map[dataset.Kind][]kind {
-	drift := kind{"slow_drift", 60, 150, ramp}
-	return map[dataset.Kind][]kind{
+// Plan says which types of incidents are put into series of which metric, all
+// of them equally often.
+type Plan struct{ kinds map[dataset.Kind][]kind }
+
+// Incidents is the plan of changes whose lengths are numbers of points.
+func Incidents() Plan {
+	drift := kind{"slow_drift", points(60, 150), ramp}
+	return Plan{map[dataset.Kind][]kind{
 		dataset.Throughput: {
-			{"throughput_drop", 6, 24, scale(0, .3)},
-			{"throughput_surge", 6, 24, scale(2.5, 5)},
+			{"throughput_drop", points(6, 24), scale(0, .3)},
+			{"throughput_surge", points(6, 24), scale(2.5, 5)},
 			drift,
-			{"seasonal", 36, 72, earlier},
+			{"seasonal", points(36, 72), earlier},
 		},
 		dataset.Tokens: {
-			{"cost_spike", 1, 5, spike},
-			{"token_shift", 20, 60, scale(1.8, 3)},
+			{"cost_spike", points(1, 5), spike},
+			{"token_shift", points(20, 60), scale(1.8, 3)},
 			drift,
 		},
-	}
+		dataset.Latency: {
+			{"latency_spike", points(1, 5), spike},
+			{"latency_shift", points(20, 60), scale(1.8, 3)},
+		},
+	}}
+}
+
+// Outages is the plan of services that are down for as long as real ones were.
+func Outages() Plan {
+	return Plan{map[dataset.Kind][]kind{
+		dataset.Throughput: {{"outage", outage, scale(0, outageRest)}},
+	}}
+}
+
+// points draws a length in points, both ends included.
+func points(least, most int) func(*rand.Rand, time.Duration) int {
+	return func(r *rand.Rand, _ time.Duration) int { return least + r.IntN(most-least+1) }
+}
+
+// outage draws a duration, in whole steps and at least one.
+func outage(r *rand.Rand, step time.Duration) int {
+	d := outageMedian * math.Exp(outageSpread*r.NormFloat64())
+	return max(1, int(d/step.Minutes()+.5))
 }
 
 // uniform returns a number in [lo, hi).
@@ -86,34 +120,46 @@ func earlier(_ *rand.Rand, x []float64, e evaluate.Event, _ float64) {
 	copy(x[e.First:e.Last+1], slices.Clone(x[e.First-seasonRows:e.Last+1-seasonRows]))
 }
 
-// Warmup is the number of rows at the beginning that nothing is put into.
-func Warmup(s *dataset.Series) int { return int(untouched * float64(len(s.Values))) }
+// Warmup is the number of the given rows, at the beginning, that nothing is put
+// into.
+func Warmup(rows int) int { return int(untouched * float64(rows)) }
 
-// Inject returns the values of s with incidents in them, one in each of the
-// equal slots of what follows the warm-up, and the incidents. The same seed
-// gives the same incidents.
-func Inject(s *dataset.Series, seed uint64) ([]float64, []evaluate.Event) {
-	r := rand.New(rand.NewPCG(seed, 0x5e47e1))
-	x := slices.Clone(s.Values)
-	from := Warmup(s)
-	sorted := slices.Sorted(slices.Values(x[:from]))
-	median := sorted[len(sorted)/2]
-	events := shortEvents
-	if len(x) > longSeries {
+// Slots places events, one in each of the equal slots of what follows the
+// warm-up of a series. length draws how long the next one is, which is cut to
+// the part of a slot that one may take, and put is told where it came to lie.
+func Slots(r *rand.Rand, rows int, length func() int, put func(e evaluate.Event)) {
+	from, events := Warmup(rows), shortEvents
+	if rows > longSeries {
 		events = longEvents
 	}
-	choice := kinds()[s.Kind]
+	slot := (rows - from) / events
+	for i := range events {
+		n := min(length(), int(slotShare*float64(slot)))
+		first := from + i*slot + r.IntN(slot-n)
+		put(evaluate.Event{First: first, Last: first + n - 1})
+	}
+}
+
+// Inject returns the values of s with incidents of the plan in them, and the
+// incidents. The same seed gives the same incidents.
+func Inject(s *dataset.Series, p Plan, seed uint64) ([]float64, []evaluate.Event) {
+	r := rand.New(rand.NewPCG(seed, 0x5e47e1))
+	x := slices.Clone(s.Values)
+	sorted := slices.Sorted(slices.Values(x[:Warmup(len(x))]))
+	median := sorted[len(sorted)/2]
+	choice := slices.Clone(p.kinds[s.Kind])
 	if s.Step != 10*time.Minute {
 		choice = slices.DeleteFunc(choice, func(k kind) bool { return k.name == "seasonal" })
 	}
-	slot := (len(x) - from) / events
-	out := make([]evaluate.Event, events)
-	for i := range out {
-		k := choice[r.IntN(len(choice))]
-		length := min(k.least+r.IntN(k.most-k.least+1), int(slotShare*float64(slot)))
-		first := from + i*slot + r.IntN(slot-length)
-		out[i] = evaluate.Event{First: first, Last: first + length - 1, Type: k.name}
-		k.apply(r, x, out[i], median)
-	}
+	var k kind
+	var out []evaluate.Event
+	Slots(r, len(x), func() int {
+		k = choice[r.IntN(len(choice))]
+		return k.length(r, s.Step)
+	}, func(e evaluate.Event) {
+		e.Type = k.name
+		k.apply(r, x, e, median)
+		out = append(out, e)
+	})
 	return x, out
 }

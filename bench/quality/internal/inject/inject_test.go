@@ -39,8 +39,8 @@ func TestInjectKeepsToTheRules(t *testing.T) {
 			kind, rows, want = dataset.Tokens, 350, 3
 		}
 		s := constant(kind, rows, 10*time.Minute, 100)
-		values, events := Inject(&s, seed)
-		again, _ := Inject(&s, seed)
+		values, events := Inject(&s, Incidents(), seed)
+		again, _ := Inject(&s, Incidents(), seed)
 		assert.Equal(t, values, again)
 		assert.Len(t, events, want)
 		slot := (rows - rows/4) / want
@@ -75,7 +75,7 @@ func TestInjectKeepsToTheRules(t *testing.T) {
 func TestShortStepsHaveNoSeason(t *testing.T) {
 	for seed := range uint64(100) {
 		s := constant(dataset.Throughput, 350, 10*time.Second, 100)
-		_, events := Inject(&s, seed)
+		_, events := Inject(&s, Incidents(), seed)
 		for _, e := range events {
 			assert.NotEqual(t, "seasonal", e.Type)
 		}
@@ -107,7 +107,7 @@ func (p *perfect) Judge(_ time.Time, x float64) score.Judgement {
 
 func TestBench(t *testing.T) {
 	series := []dataset.Series{constant(dataset.Throughput, 2016, 10*time.Minute, 100), constant(dataset.Tokens, 350, 10*time.Second, 100)}
-	r := Bench(score.Method{New: func() score.Scorer { return &perfect{} }}, series)
+	r := Bench(score.Method{New: func() score.Scorer { return &perfect{} }}, series, Incidents())
 	assert.Equal(t, 24, r.Default.Total.Events, "3 runs of 5 and of 3")
 	assert.Zero(t, r.Default.AlertsPer1000h)
 	assert.Zero(t, r.Default.Total.Sham)
@@ -126,7 +126,7 @@ func (always) Judge(time.Time, float64) score.Judgement {
 
 func TestAlwaysFiringFindsNothing(t *testing.T) {
 	series := []dataset.Series{constant(dataset.Throughput, 2016, 10*time.Minute, 100)}
-	r := Bench(score.Method{New: func() score.Scorer { return always{} }}, series)
+	r := Bench(score.Method{New: func() score.Scorer { return always{} }}, series, Incidents())
 	assert.Zero(t, r.Default.Total.Found, "it has one onset, before everything")
 	assert.Equal(t, 1., r.Default.Duty)
 	assert.Zero(t, r.Best.Total.Events, "no threshold is admissible")
