@@ -3,7 +3,8 @@
 // them, and the time to save and restore them.
 //
 // The values of a series are log-normal noise without incidents. Keys come
-// evenly or by Zipf's law with exponent 1.1, on one core and on two. Times are
+// evenly or by Zipf's law with exponent 1.1, on one core and on two; 512 are looked
+// up together, as those of a batch of telemetry can be, or one by one. Times are
 // processor times of the process, and the minimum of the runs: on a busy
 // machine a wall clock measures the neighbours. What cannot be run in the
 // memory that is free is run with fewer series, and the output says so.

@@ -1,5 +1,7 @@
 package detect
 
+import "math"
+
 const (
 	// lagSize is the number of newest values that are never part of the
 	// reference, so that the first points of a shift do not hide the rest. The
@@ -94,10 +96,10 @@ func (m *Model) Reset(s *State) {
 //
 //go:noinline
 func (s *State) Fetch() (all uint64) {
-	all = s.words[0] + uint64(s.quick.slow) + uint64(s.lag[0]) + uint64(s.lagN) + s.words[wordCount-1]
+	all = s.words[0] + uint64(math.Float32bits(s.quick.slow)) + uint64(math.Float32bits(s.lag[0])) + uint64(s.lagN) + s.words[wordCount-1]
 	if s.lagN == 2*lagSize-1 { // the next value brings the window up to date
 		for i := 0; i < flatWindow; i += 16 {
-			all += uint64(s.win.value[i])
+			all += uint64(math.Float32bits(s.win.value[i]))
 		}
 		all += uint64(s.win.born[0]) + uint64(s.win.born[flatWindow-1]) + uint64(s.win.n) + uint64(s.lastAlarm)
 	}

@@ -5,7 +5,8 @@
 // fit because all others are live, its items are served from the state of a
 // parent series, see [Key.Parent], and counted as overflow. Values lie in
 // slabs: a series costs no allocation of its own apart from its key, and a
-// look-up of a known series costs none at all.
+// look-up of a known series costs none at all. A batch of items is best looked up
+// by [Table.Visit], which does not wait for the memory of each in turn.
 //
 // Time is the event time that the caller passes in; there is no clock and no
 // goroutine in this package.

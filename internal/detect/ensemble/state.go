@@ -77,12 +77,12 @@ func (s *State) Fetch() (all uint64) {
 		all += uint64(s.tails[i].seen) + s.tails[i].atLeast[tailWords-1]
 	}
 	for i := 0; i < recentSize; i += 16 {
-		all += uint64(s.recent[i])
+		all += uint64(math.Float32bits(s.recent[i]))
 	}
 	for i := 0; i < shapes; i += 8 {
 		all += s.shape.memory[i]
 	}
-	return all + uint64(s.n) + uint64(s.slow.scale) + uint64(s.level.deviations[0]) + uint64(s.steps.seen[0])
+	return all + s.n + uint64(math.Float32bits(s.slow.scale)) + uint64(s.level.deviations[0]) + uint64(s.steps.seen[0])
 }
 
 // track follows centre and scale of a series. Values far from the centre count
