@@ -10,7 +10,7 @@ import (
 // stateVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one: old states are then refused, and
 // detection starts cold.
-const stateVersion = 1
+const stateVersion = 2
 
 // ErrState is wrapped by all errors of [State.Read].
 var ErrState = errors.New("ensemble state")
@@ -93,6 +93,7 @@ func (s *State) visit(v visitor) {
 	v.u32(&s.evidence.beyond)
 	v.f32(&s.evidence.mean)
 	v.f32(&s.evidence.square)
+	v.f32(&s.parent)
 	v.f32(&s.record)
 	v.u16(&s.age)
 }
@@ -160,9 +161,9 @@ func (s *State) check() error {
 		}
 	}
 	switch {
-	case s.unit < 0 || s.size < 0 || s.typical < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
+	case s.unit < 0 || s.size < 0 || s.typical < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0 || s.parent != 0 && !(s.parent >= leastUnit/2 && s.parent <= maxParentScale):
 		return malformed("scale")
-	case !s.Ready() && s.n >= warmUp || s.Ready() && s.n < warmUp:
+	case !s.Ready() && s.n >= s.need() || s.Ready() && s.n < s.need():
 		return malformed("warm-up")
 	}
 	return nil

@@ -199,7 +199,11 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	}
 	v.Evidence = math.Sqrt(sum)
 	v.P = s.evidence.p(v.Evidence)
+	known := s.known()
 	s.evidence.learn(v.Evidence)
+	if !known {
+		s.cold(&v)
+	}
 	v.Expected = s.origin + s.unit*usual
 	v.Side = 1
 	if x < v.Expected {
@@ -239,10 +243,11 @@ func (s *State) warm(at int64, x float64) {
 	}
 	s.recent[s.n%recentSize] = float32(x)
 	s.n++
-	if s.n < warmUp {
+	need := s.need()
+	if s.n < need {
 		return
 	}
-	values := s.recent
+	values := s.recent[:need]
 	changes, mean, m2 := 0, 0., 0.
 	for i, v := range values {
 		if i > 0 && v != values[i-1] {
@@ -254,18 +259,25 @@ func (s *State) warm(at int64, x float64) {
 	}
 	if changes < minChanges {
 		// Nothing can be said about the noise of a series that stands still.
-		copy(s.recent[:warmUp/2], values[warmUp/2:])
+		copy(values, values[need/2:])
 		s.first += (at - s.first) / 2
-		s.n = warmUp / 2
+		s.n = need / 2
 		return
 	}
 	s.origin = mean
-	s.unit = max(math.Sqrt(m2/(warmUp-1)), leastUnit*math.Abs(mean))
+	s.unit = max(math.Sqrt(m2/float64(need-1)), leastUnit*math.Abs(mean))
+	if s.parent > 0 {
+		s.settle()
+	}
 	s.age = math.MaxUint16
 	s.n = 0
-	s.last, s.interval = at, float32(at-s.first)/(warmUp-1)
-	for i, v := range values {
+	s.last, s.interval = at, float32(at-s.first)/float32(need-1)
+	first := s.recent
+	for i, v := range first[:need] {
 		// The times in between are not kept: they were about equally far apart.
-		s.measure(s.first+(at-s.first)/(warmUp-1)*int64(i), float64(v), (float64(v)-s.origin)/s.unit)
+		st := s.measure(s.first+(at-s.first)/int64(need-1)*int64(i), float64(v), (float64(v)-s.origin)/s.unit)
+		if s.parent > 0 {
+			s.accustom(&st)
+		}
 	}
 }

@@ -51,6 +51,8 @@ type State struct {
 	tails    [detectors]tail
 	evidence excess
 
+	// parent is the scale of the parent, as a ratio of its level; 0 for none.
+	parent float32
 	// record is the highest evidence within the cool-down, age the number of
 	// values since.
 	record float32
