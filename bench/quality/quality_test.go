@@ -105,6 +105,7 @@ func TestRunIsDeterministicAndComplete(t *testing.T) {
 		"injection.recall.cost_spike", "injection.recall.seasonal", "injection.recall.slow_drift",
 		"injection.recall.throughput_drop", "injection.recall.throughput_surge", "injection.recall.token_shift",
 		"clean.alerts_per_1000h", "calibration.worst_factor", "calibration.worst_factor_correlated",
+		"calibration.fresh_worst_excess", "calibration.fresh_worst_excess_correlated",
 	}, names)
 	lines := strings.Split(strings.TrimSpace(first.String()), "\n")
 	for _, l := range lines[len(lines)-len(names):] {

@@ -12,7 +12,7 @@ import (
 // stateVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one: old states are then refused, and
 // detection starts cold.
-const stateVersion = 2
+const stateVersion = 3
 
 // ErrState is wrapped by all errors of [Model.ReadState].
 var ErrState = errors.New("detection state")
@@ -76,6 +76,7 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	f32(s.rho)
 	f32(s.prev)
 	dst = le.AppendUint32(dst, s.longN)
+	f32(s.lent)
 	dst = le.AppendUint16(dst, s.suspect)
 	dst = le.AppendUint16(dst, s.doubted)
 	dst = append(dst, s.lagN, s.calm)
@@ -182,8 +183,8 @@ func (m *Model) read(r *reader, s *State) {
 	}
 	s.win.pivot, s.win.sum, s.win.sum2 = r.f64(), r.f64(), r.f64()
 	s.mean, s.variance = r.f64(), r.f64()
-	s.rho, s.prev, s.longN = r.f32(), r.f32(), r.u32()
-	r.check(s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
+	s.rho, s.prev, s.longN, s.lent = r.f32(), r.f32(), r.u32(), r.f32()
+	r.check(s.lent >= 0 && s.lent <= maxSpread && s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
 	r.check(math.Abs(float64(s.rho)) <= 9 && math.Abs(float64(s.prev)) <= winsorCUSUM, "correlation is malformed")
 	s.suspect, s.doubted, s.lagN, s.calm = r.u16(), r.u16(), r.u8(), r.u8()
 	r.check(s.lagN < 2*lagSize && (s.suspect|s.doubted)>>s.lagN == 0 && s.calm <= calmAfter, "lag is malformed")

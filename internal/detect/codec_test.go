@@ -49,7 +49,7 @@ func TestForeignStatesAreRefused(t *testing.T) {
 	c := append([]byte{}, b...)
 	c[0] = 99
 	_, err = f.m.ReadState(c, &s)
-	require.ErrorContains(t, err, "version must be 2, got 99")
+	require.ErrorContains(t, err, "version must be 3, got 99")
 	for i := range b {
 		_, err = f.m.ReadState(b[:i], &s)
 		require.ErrorIs(t, err, ErrState)

@@ -48,6 +48,8 @@ type State struct {
 	mean, variance float64
 	rho, prev      float32
 	longN          uint32
+	// lent is the spread of a parent, 0 for none, see Borrow.
+	lent float32
 
 	runMean, runVar float64
 	onset           int64
