@@ -33,7 +33,7 @@ func (s *State) cold(v *Verdict) {
 		p = max(p, v.P)
 	}
 	p = min(p, math.Pow(confirmedScale/max(two, confirmedScale), confirmedPower))
-	v.P = 1
+	v.P, v.Cold = 1, true
 	if p > excessShare {
 		return
 	}

@@ -58,8 +58,8 @@
 // smaller of the newest two is, where both are on one side. Evidence and the
 // decades of level are at least what this says. Only the gross shows: five times
 // a level that is steady within 10 % at once, within 25 % with the second value.
-// On seven kinds of noise P was at most 1.8 times too frequent, and mostly far
-// too seldom.
+// On seven kinds of noise P was at most 1.4 times too frequent in the first 100
+// values, and mostly far too seldom.
 //
 // A series that takes over from another one, see [State.Adopt], is judged from
 // its 17th value on. It has the histograms, the distribution of evidence and the

@@ -109,6 +109,9 @@ type Verdict struct {
 	// P is the part of the values of this series with such evidence or more, as
 	// far as it is known; 1 for all but the rarest 5 %.
 	P float64
+	// Cold is set while P rests on what is usual in any series, rather than on
+	// this one.
+	Cold bool
 	// Decades are -log10 of the p-value of each detector, not weighted; index
 	// them by detector.
 	Decades [detectors]float64

@@ -19,7 +19,7 @@ const (
 	parentLast = 9 * parentWeight
 	// A series that has shown evidence of parentUnrest within its last parentRest
 	// values is no parent.
-	parentUnrest = 3
+	parentUnrest = 5
 	parentRest   = 30
 	// maxParentScale is the largest scale of a parent. A series that spreads more
 	// around its level has none that counts.
