@@ -119,3 +119,21 @@ func TestAColdVerdictKnowsWhatTheWarmUpHasSeen(t *testing.T) {
 	}
 	assert.Greater(t, m.Observe(&s, 32*minute, 500).P, .001)
 }
+
+func TestAColdStartAllocatesNothing(t *testing.T) {
+	m := newModel(t, Config{})
+	p := parents(t, families()[0])[0]
+	values := noise(12, 150)
+	var s State
+	for name, adopt := range map[string]bool{"alone": false, "with a parent": true} {
+		assert.Zero(t, testing.AllocsPerRun(20, func() {
+			s = State{}
+			if adopt {
+				s.Adopt(p)
+			}
+			for i, x := range values {
+				m.Observe(&s, int64(i)*minute, x)
+			}
+		}), name)
+	}
+}
