@@ -44,7 +44,9 @@ func runClean(e *env) (figures any, results []result, err error) {
 			if f.Calibration != nil {
 				results = append(results,
 					result{"calibration.worst_factor", clean.WorstFactor(f.Calibration, false), unitRatio},
-					result{"calibration.worst_factor_correlated", clean.WorstFactor(f.Calibration, true), unitRatio})
+					result{"calibration.worst_factor_correlated", clean.WorstFactor(f.Calibration, true), unitRatio},
+					result{"calibration.fresh_worst_excess", clean.WorstExcess(f.Calibration, false), unitRatio},
+					result{"calibration.fresh_worst_excess_correlated", clean.WorstExcess(f.Calibration, true), unitRatio})
 			}
 		}
 	})
@@ -151,11 +153,18 @@ func (e *env) printCalibration(all map[string]cleanFigures) error {
 			}
 			t.row(append(cells, number(c.Factor(), 2))...)
 		}
+		for _, c := range f.Calibration {
+			cells := []string{c.Family + ", first 100 values"}
+			for _, r := range c.Fresh {
+				cells = append(cells, number(r, 2))
+			}
+			t.row(append(cells, number(c.Excess(), 2))...)
+		}
 		if err := t.print(e.table); err != nil {
 			return err
 		}
-		fmt.Fprintf(e.table, "Part of the values of noise with such a p-value, divided by it: 1 is honest. %d values per family.\n",
-			f.Calibration[0].Values)
+		fmt.Fprintf(e.table, "Part of the values of noise with such a p-value, divided by it: 1 is honest. %d values per family,\nand %d of fresh series, where only too many are a fault.\n",
+			f.Calibration[0].Values, f.Calibration[0].FreshValues)
 	}
 	return nil
 }

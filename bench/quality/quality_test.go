@@ -119,6 +119,7 @@ func TestRunIsDeterministicAndComplete(t *testing.T) {
 		"errors.alerts_per_1000h", "errors.alerts_per_1000h_uneven", "errors.median_delay", "errors.delay_90",
 		"injection.recall.outage",
 		"clean.alerts_per_1000h", "calibration.worst_factor", "calibration.worst_factor_correlated",
+		"calibration.fresh_worst_excess", "calibration.fresh_worst_excess_correlated",
 	}, names)
 	lines := strings.Split(strings.TrimSpace(first.String()), "\n")
 	for _, l := range lines[len(lines)-len(names):] {

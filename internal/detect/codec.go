@@ -75,6 +75,7 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	f64(s.variance)
 	f32(s.rho)
 	f32(s.prev)
+	f32(s.lent)
 	dst = le.AppendUint16(dst, s.suspect)
 	dst = le.AppendUint16(dst, s.doubted)
 	dst = append(dst, s.lagN, s.calm, s.longN)
@@ -181,9 +182,9 @@ func (m *Model) read(r *reader, s *State) {
 	}
 	s.win.pivot, s.win.sum, s.win.sum2 = r.f32(), r.f64(), r.f64()
 	s.mean, s.variance = r.f64(), r.f64()
-	s.rho, s.prev = r.f32(), r.f32()
+	s.rho, s.prev, s.lent = r.f32(), r.f32(), r.f32()
 	s.suspect, s.doubted, s.lagN, s.calm, s.longN = r.u16(), r.u16(), r.u8(), r.u8(), r.u8()
-	r.check(s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
+	r.check(s.lent >= 0 && s.lent <= maxSpread && s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
 	r.check(math.Abs(float64(s.rho)) <= 9 && math.Abs(float64(s.prev)) <= winsorCUSUM, "correlation is malformed")
 	r.check(s.lagN < 2*lagSize && (s.suspect|s.doubted)>>s.lagN == 0 && s.calm <= calmAfter, "lag is malformed")
 	for i := range s.lag {

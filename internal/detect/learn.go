@@ -70,6 +70,9 @@ func (m *Model) settle(s *State) {
 	m.refer(s, &r)
 	bound := winsorWindow * max(r.mad*madToSigma, r.floor)
 	s.win.clamp(r.med-bound, r.med+bound, m.cfg.Window)
+	if s.lent > 0 {
+		m.lend(s)
+	}
 	s.mean = r.med
 	ring := s.win.ring(m.cfg.Window) // has not wrapped yet
 	m.learnLong(s, ring[:s.win.n])

@@ -51,6 +51,8 @@ type State struct {
 	// series are widened, because it exceeds them too often.
 	widen   float32
 	samples uint32 // at most what it can hold
+	// lent is the spread of a parent, 0 for none, see Borrow.
+	lent float32
 
 	runMean, runVar float64
 	onset           int64

@@ -185,6 +185,21 @@ func (w *window) clamp(lo, hi float64, size int) {
 	w.resum(size)
 }
 
+// stretch multiplies the distance of all values from centre. Where scale is more
+// than they have of their own, as in a series that stands still, they become
+// normal scores of that scale.
+func (w *window) stretch(centre, factor, scale float64, size int) {
+	values := w.sorted(size)
+	if _, sd := w.moments(); sd < scale/2 {
+		w.reshape(centre, factor*scale, size)
+		return
+	}
+	for i, v := range values {
+		values[i] = float32(centre + factor*(float64(v)-centre))
+	}
+	w.resum(size)
+}
+
 // ring returns the values by their place in the ring.
 func (w *window) ring(size int) (list [MaxWindow + 1]float32) {
 	_, born := w.slices(size)

@@ -144,7 +144,7 @@ func (b *batch) anomaly(key *series.Key, ent *entry, i int, o outcome) anomaly.A
 		Remediation: b.remediation(i, o),
 	}
 	e := b.expectation(ent, i)
-	a.RootCause = b.rootCause(i, o, &e)
+	a.RootCause = ent.parent.tell(ent.states[i].Borrowed(), b.rootCause(i, o, &e), a.Details.Additional, a.Context.Additional)
 	for _, f := range v.Findings[:v.N] {
 		method := j.methods[f.Detector]
 		a.Details.Methods = append(a.Details.Methods, method)

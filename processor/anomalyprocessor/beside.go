@@ -54,7 +54,7 @@ type subject struct {
 // explain adds to a what is known beside it: related anomalies of other calls
 // and how its peers are doing. It returns what bounds left out.
 func (p *peers) explain(a *anomaly.Anomaly, s *subject) (limited [numLimits]int64) {
-	if p == nil {
+	if p == nil || p.silent {
 		return limited
 	}
 	p.mu.Lock()

@@ -53,6 +53,8 @@ type Config struct {
 	MinSeverity anomaly.Severity `mapstructure:"min_severity"`
 	// Peers compares an anomaly with what goes on beside it.
 	Peers PeersConfig `mapstructure:"peers"`
+	// ColdStart says what a new series begins with.
+	ColdStart ColdStartConfig `mapstructure:"cold_start"`
 
 	// MaxLateness is how far an event may lie behind the newest one of its
 	// series and still be judged; older ones are only learned from. Default 1m.
@@ -138,6 +140,7 @@ func createDefaultConfig() component.Config {
 		CoolDown:         detect.DefaultCoolDown,
 		MinSeverity:      anomaly.SeverityLow,
 		Peers:            defaultPeersConfig(),
+		ColdStart:        defaultColdStart(),
 		MaxLateness:      defaultMaxLateness,
 		MaxFuture:        defaultMaxFuture,
 		MaxSeries:        defaultMaxSeries,

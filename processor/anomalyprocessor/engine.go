@@ -46,7 +46,7 @@ type engine struct {
 	// now is the clock of arrival: it bounds the future, ages idle series and
 	// times snapshots. Detection runs on event time.
 	now func() time.Time
-	// peers is nil when they are switched off.
+	// peers is nil when nothing asks for them.
 	peers *peers
 
 	// outlets are where the spans that the engine makes itself may go.
@@ -91,6 +91,9 @@ type entry struct {
 	ends     *endMarks
 	// member is the series in the memory of peers.
 	member *member
+	// parent is what the series began with, nil when it had no parent or has
+	// outgrown it.
+	parent *parentage
 }
 
 // advance takes note of an event at the given time and reports whether it is
@@ -131,7 +134,7 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the extractor of LLM events: %w", err)
 	}
-	peers := newPeers(&cfg.Peers)
+	peers := newPeers(&cfg.Peers, cfg.ColdStart.Parent)
 	table, err := newTable(cfg, peers)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ const (
 type peers struct {
 	window     int64
 	maxRelated int
+	// silent is set when nothing is explained: the memory is there for cold
+	// starts only.
+	silent bool
 
 	mu     sync.Mutex
 	groups [numKinships]map[string]*group
@@ -60,11 +63,11 @@ type peers struct {
 	limited [numLimits]int64
 }
 
-func newPeers(cfg *PeersConfig) *peers {
-	if !cfg.Enabled {
+func newPeers(cfg *PeersConfig, coldStart bool) *peers {
+	if !cfg.Enabled && !coldStart {
 		return nil
 	}
-	p := &peers{window: int64(cfg.Window), maxRelated: cfg.MaxRelated}
+	p := &peers{window: int64(cfg.Window), maxRelated: cfg.MaxRelated, silent: !cfg.Enabled}
 	for i := range p.groups {
 		p.groups[i] = map[string]*group{}
 	}
@@ -95,6 +98,10 @@ type member struct {
 	// samples is the length of the baseline when the provider was read.
 	samples uint64
 	place   [numKinships]place
+	// lent is what new series have taken over last, and lentAt what seen was
+	// then.
+	lent   *parentage
+	lentAt int64
 }
 
 type place uint8
@@ -198,6 +205,9 @@ func (b *batch) touch(from origin, ent *entry, key *series.Key) {
 		return
 	}
 	ent.touched = ent.newest
+	if ent.parent != nil && ent.outgrown() {
+		ent.parent = nil
+	}
 	judged, samples := b.baselines(ent)
 	m := ent.member
 	read := m == nil || samples-m.samples >= providerCalls

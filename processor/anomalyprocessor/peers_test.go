@@ -265,7 +265,7 @@ func TestProviderOfAnEventWithoutASpan(t *testing.T) {
 // Names of any length and number do not make a report long.
 func TestStatementsAreBounded(t *testing.T) {
 	cfg := defaultPeersConfig()
-	p := newPeers(&cfg)
+	p := newPeers(&cfg, false)
 	var own *member
 	for i := range maxGroup {
 		own = &member{service: strings.Repeat("s", 1020) + strconv.Itoa(i%16), model: strings.Repeat("ä", 500) + strconv.Itoa(i/16), judged: 1, outside: uint(i % 3 & 1)}
@@ -290,7 +290,7 @@ func TestCountsAgreeWithASearchThroughAllSeries(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	for round := range 300 {
 		cfg := defaultPeersConfig()
-		p := newPeers(&cfg)
+		p := newPeers(&cfg, false)
 		var all world
 		for range 2 + rng.IntN(30) {
 			m := &member{

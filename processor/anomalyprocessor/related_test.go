@@ -67,7 +67,7 @@ func TestRelatedAnomaliesAreBoundedAndCounted(t *testing.T) {
 
 func BenchmarkExplain(b *testing.B) {
 	cfg := defaultPeersConfig()
-	p := newPeers(&cfg)
+	p := newPeers(&cfg, false)
 	var own *member
 	for i := range maxGroup {
 		m := &member{service: "s" + strconv.Itoa(i%16), model: "m" + strconv.Itoa(i/16), judged: 1, outside: uint(i % 2)}

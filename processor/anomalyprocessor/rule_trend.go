@@ -69,7 +69,7 @@ func (*trendRule) name() string { return "trend" }
 
 func (r *trendRule) fingerprint() uint64 {
 	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%v %v %v", r.cfg.Metrics, r.cfg.Step, r.cfg.MinCalls)
+	_, _ = fmt.Fprintf(h, "%v %v %v %v", r.cfg.Metrics, r.cfg.Step, r.cfg.MinCalls, trendVersion)
 	return h.Sum64()
 }
 
@@ -91,8 +91,9 @@ func (s *trendState) appendState(dst []byte) []byte {
 	return dst
 }
 
-// trendVersion is that of the serialised form.
-const trendVersion = 1
+// trendVersion is that of the serialised form, with that of the states in it. It
+// is part of the fingerprint, so that an older snapshot costs the trend only.
+const trendVersion = 2
 
 var errTrendState = errors.New("state of trend is malformed")
 
@@ -163,6 +164,9 @@ func (r *trendRule) call(b *batch, st ruleState, late bool, found []finding) []f
 func (r *trendRule) close(b *batch, i int, m *trendMean, found []finding) []finding {
 	if m.series == nil {
 		m.series = &ensemble.State{}
+		if p := b.entry.parent.mean(i); p != nil {
+			m.series.Adopt(p)
+		}
 	}
 	row := r.rows[i]
 	mean := row.tidy(math.Exp(m.sum/float64(m.calls)) - row.logOffset)
@@ -174,7 +178,9 @@ func (r *trendRule) close(b *batch, i int, m *trendMean, found []finding) []find
 		b.counts.suppressed[suppressOngoing]++
 		return found
 	}
-	return append(found, r.finding(row, m, mean, &v))
+	f := r.finding(row, m, mean, &v)
+	f.cause = b.entry.parent.tell(m.series.Borrowed(), f.cause, f.detail, f.context)
+	return append(found, f)
 }
 
 // told reports whether single calls of the metric have told of what is going
@@ -229,7 +235,11 @@ func (r *trendRule) finding(row *metricRow, m *trendMean, mean float64, v *ensem
 	cause = row.appendRatio(cause, mean, v.Expected)
 	cause = append(cause, "; one of "...)
 	cause = appendNumber(cause, math.Round(1/max(v.P, 1e-9)))
-	cause = append(cause, " steps of this series is so unusual"...)
+	if v.Cold {
+		cause = append(cause, " steps of a series that is as new as this is so unusual"...)
+	} else {
+		cause = append(cause, " steps of this series is so unusual"...)
+	}
 	f.cause = string(cause)
 	return f
 }

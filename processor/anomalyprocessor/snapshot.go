@@ -90,7 +90,7 @@ func (s *snapshots) load(ctx context.Context) {
 }
 
 // slots are what the snapshot keeps of a series, the judges first, then the
-// rules, then the episodes that are on: their names and what their states can be read by.
+// rules, then the episodes that are on, then the parent: their names and what their states can be read by.
 func (s *snapshots) slots() []headMetric {
 	var out []headMetric
 	for i := range s.engine.judges {
@@ -99,7 +99,7 @@ func (s *snapshots) slots() []headMetric {
 	for _, r := range s.engine.rules {
 		out = append(out, headMetric{name: rulePrefix + r.name(), fingerprint: r.fingerprint()})
 	}
-	return append(out, headMetric{name: "episodes", fingerprint: 1})
+	return append(out, headMetric{name: "episodes", fingerprint: 1}, headMetric{name: "parent", fingerprint: 1})
 }
 
 // rulePrefix tells the names of rules from those of metrics.
@@ -185,6 +185,10 @@ func (s *snapshots) restoreState(ent *entry, slot int, blob []byte) (err error) 
 		})
 		return err
 	}
+	if rule == len(s.engine.rules)+1 {
+		ent.parent, err = readParent(blob)
+		return err
+	}
 	if rule >= 0 {
 		ent.rules[rule], err = s.engine.rules[rule].readState(blob)
 		return err
@@ -259,6 +263,9 @@ func (s *snapshots) encode(b []byte, key *series.Key, last int64, ent *entry) []
 	if len(ent.episodes) > 0 {
 		set |= 1 << (first + len(s.engine.rules))
 	}
+	if ent.parent != nil {
+		set |= 1 << (first + len(s.engine.rules) + 1)
+	}
 	b = binary.AppendUvarint(b, set)
 	var scratch [2048]byte
 	add := func(blob []byte) {
@@ -277,6 +284,9 @@ func (s *snapshots) encode(b []byte, key *series.Key, last int64, ent *entry) []
 	}
 	if len(ent.episodes) > 0 {
 		add(appendEpisodes(scratch[:0], ent.episodes))
+	}
+	if ent.parent != nil {
+		add(appendText(appendText(scratch[:0], ent.parent.service), ent.parent.model))
 	}
 	return b
 }

@@ -115,6 +115,9 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
 	b.model = b.aliases.model(ev)
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: b.model}, b.now.UnixNano())
+	if ref.Value.newest == 0 && b.cfg.ColdStart.Parent && ref.Key.Model != series.AllModels {
+		ref = b.inherit(ref)
+	}
 	defer ref.Release()
 	if ref.Overflow {
 		b.counts.overflow++
@@ -158,6 +161,9 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 			s := j.model.NewState()
 			st = &s
 			ent.states[i] = st
+			if ent.parent != nil {
+				j.model.Borrow(st, ent.parent.spreads[i])
+			}
 		}
 		o.seen |= 1 << i
 		if late {

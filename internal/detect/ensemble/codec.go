@@ -91,6 +91,7 @@ func (s *State) visit(v visitor) {
 	v.u16(&s.evidence.beyond)
 	v.f32(&s.evidence.mean)
 	v.f32(&s.evidence.square)
+	v.f32(&s.parent)
 	v.f32(&s.record)
 	v.u16(&s.age)
 	v.u8(&s.quiet)
@@ -150,9 +151,9 @@ func (s *State) check() error {
 		}
 	}
 	switch {
-	case s.unit < 0 || s.falls.typical < 0 || s.falls.usual.scale < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0:
+	case s.unit < 0 || s.falls.typical < 0 || s.falls.usual.scale < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0 || s.parent != 0 && !(s.parent >= leastUnit/2 && s.parent <= maxParentScale):
 		return malformed("scale")
-	case !s.Ready() && s.n >= warmUp || s.Ready() && s.n < warmUp:
+	case !s.Ready() && s.n >= s.need() || s.Ready() && s.n < s.need():
 		return malformed("warm-up")
 	}
 	return nil

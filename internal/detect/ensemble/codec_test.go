@@ -53,6 +53,9 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(s.Append(nil))
 	f.Add((&State{}).Append(nil))
+	var child State
+	child.Adopt(&Parent{scale: .1, tails: s.tails, evidence: s.evidence})
+	f.Add(child.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var s State
 		if _, err := s.Read(b); err != nil {

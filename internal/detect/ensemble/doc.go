@@ -66,11 +66,33 @@
 // for those who compare the values of a series, told before or not: evidence
 // gets used to what comes again, and the distance does not.
 //
+// # Cold start
+//
+// A new series is judged from its 33rd value on. Until its own evidence has
+// been seen 100 times, P comes from what is usual in any series: how far the
+// newest value is from those before it that are kept, in their standard
+// deviations, on the linear or the logarithmic scale, whichever says less, under
+// a tail as heavy as Student's t with 3 degrees of freedom; or how far the
+// smaller of the newest two is, where both are on one side. Evidence and the
+// decades of level are at least what this says. Only the gross shows: five times
+// a level that is steady within 10 % at once, within 25 % with the second value.
+// On seven kinds of noise P was at most 1.4 times too frequent in the first 100
+// values, and mostly far too seldom.
+//
+// A series that takes over from another one, see [State.Adopt], is judged from
+// its 17th value on. It has the histograms, the distribution of evidence and the
+// shapes of its parent, with a bounded weight; the scale of the parent, as a
+// ratio of the level, counts as 16 values where it is the larger. Until 144 own
+// values a single value must be rare among the evidence of the parent as well,
+// so that a series with a parent alarms less without cause than one without, on
+// any kind of noise; a parent that is calmer than its child costs nothing but
+// that.
+//
 // # Limits
 //
 // Nothing is judged before 32 values of which 8 differ from the one before. The
-// first 30 values of a statistic have no rank, and add no evidence; P is 1 for
-// the first 100 values that are judged. An incident that comes back is found less and less:
-// it is part of the series. Steps should be about even; a gap counts as one
-// step.
+// first 30 values of a statistic have no rank, and add no evidence. An incident
+// in the warm-up hides the like of it for the next 100 values. An incident that
+// comes back is found less and less: it is part of the series. Steps should be
+// about even; a gap counts as one step.
 package ensemble

@@ -113,6 +113,9 @@ type Verdict struct {
 	// P is the part of the values of this series with such evidence or more, as
 	// far as it is known; 1 for all but the rarest 5 %.
 	P float64
+	// Cold is set while P rests on what is usual in any series, rather than on
+	// this one.
+	Cold bool
 	// Decades are -log10 of the p-value of each detector, not weighted; index
 	// them by detector.
 	Decades [detectors]float64
@@ -222,7 +225,11 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	}
 	v.Evidence = math.Sqrt(sum)
 	v.P = s.evidence.p(v.Evidence)
+	known := s.known()
 	s.evidence.learn(v.Evidence)
+	if !known {
+		s.cold(&v)
+	}
 	v.Expected = s.origin + s.unit*usual
 	v.Side = 1
 	if x < v.Expected {

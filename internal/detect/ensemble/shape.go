@@ -55,6 +55,9 @@ func (s *shape) observe(n uint64, z float64) float64 {
 		s.now -= 1 << (8 * out)
 	}
 	if n < 2*shapeSize {
+		if n == 2*shapeSize-1 {
+			s.recross()
+		}
 		return 0
 	}
 	own := crossBase
@@ -113,6 +116,14 @@ func (s *shape) derive(n uint64) {
 	for i := range min(n, shapeSize) {
 		s.now += 1 << (8 * (s.past[i/16] >> (4 * (i % 16)) & (shapeBins - 1)))
 	}
+	if n >= 2*shapeSize {
+		s.recross()
+	}
+}
+
+// recross fills in the cross entropies. Shapes can be remembered from another
+// series, before there is a histogram to compare with them.
+func (s *shape) recross() {
 	for i := range s.memory[:s.size] {
 		m := s.memory[i] & (1<<crossFrom - 1)
 		s.memory[i] = m + s.cross(m)

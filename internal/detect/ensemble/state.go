@@ -45,6 +45,8 @@ type State struct {
 	age      uint16
 	quiet    uint8
 	evidence excess
+	// parent is the scale of the parent, as a ratio of its level; 0 for none.
+	parent float32
 
 	// recent holds the newest values, standardised (during the warm-up, as they
 	// came). Value k is at k % recentSize.

@@ -211,17 +211,20 @@ func (t *tail) learn(bin int) {
 }
 
 // halve halves the count of each bin.
-func (t *tail) halve() {
-	var half [tailWords]uint64
+func (t *tail) halve() { t.rescale(func(n int) int { return n / 2 }) }
+
+// rescale replaces the count of each bin by a smaller one.
+func (t *tail) rescale(to func(count int) int) {
+	var out [tailWords]uint64
 	above := 0
 	for b := tailBins - 1; b >= 0; b-- {
 		n := t.from(b)
 		for i, x := range tailAdd[b] {
-			half[i] += uint64(n-above) / 2 * x
+			out[i] += uint64(to(n-above)) * x
 		}
 		above = n
 	}
-	t.atLeast = half
+	t.atLeast = out
 }
 
 // refresh derives edge, base and slope from the counts.

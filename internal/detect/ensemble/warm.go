@@ -9,10 +9,12 @@ func (s *State) warm(at int64, x float64) {
 	}
 	s.recent[s.n%recentSize] = float32(x)
 	s.n++
-	if s.n < warmUp {
+	need := s.need()
+	if s.n < need {
 		return
 	}
-	values := s.recent
+	recent := s.recent
+	values := recent[:need]
 	changes, mean, m2 := 0, 0., 0.
 	for i, v := range values {
 		if i > 0 && v != values[i-1] {
@@ -24,19 +26,26 @@ func (s *State) warm(at int64, x float64) {
 	}
 	if changes < minChanges {
 		// Nothing can be said about the noise of a series that stands still.
-		copy(s.recent[:warmUp/2], values[warmUp/2:])
+		copy(s.recent[:], values[need/2:])
 		s.last += (at - s.last) / 2
-		s.n = warmUp / 2
+		s.n = need / 2
 		return
 	}
 	s.origin = mean
-	s.unit = max(math.Sqrt(m2/(warmUp-1)), leastUnit*math.Abs(mean))
+	s.unit = max(math.Sqrt(m2/float64(need-1)), leastUnit*math.Abs(mean))
+	if s.parent > 0 {
+		s.settle()
+	}
 	s.age = math.MaxUint16
 	s.n = 0
 	first := s.last
-	s.last, s.interval = at, float32(at-first)/(warmUp-1)
+	s.last, s.interval = at, float32(at-first)/float32(need-1)
 	for i, v := range values {
 		// The times in between are not kept: they were about equally far apart.
-		s.measure(seasonBin(first+(at-first)/(warmUp-1)*int64(i)), float64(v), (float64(v)-s.origin)/s.unit)
+		bin := seasonBin(first + (at-first)/int64(need-1)*int64(i))
+		st := s.measure(bin, float64(v), (float64(v)-s.origin)/s.unit)
+		if s.parent > 0 {
+			s.accustom(&st)
+		}
 	}
 }

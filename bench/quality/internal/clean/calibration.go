@@ -3,6 +3,7 @@ package clean
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
@@ -24,6 +25,10 @@ type Calibration struct {
 	// less, divided by it: 1 is honest, more is too many.
 	Ratio  [len(Nominals)]float64 `json:"ratio"`
 	Values int                    `json:"values"`
+	// Fresh is the same for the first 100 values of new series, without those
+	// before the first verdict; FreshValues is the number of these.
+	Fresh       [len(Nominals)]float64 `json:"fresh_ratio"`
+	FreshValues int                    `json:"fresh_values"`
 }
 
 // Factor is the largest factor by which a ratio is off 1, in either direction.
@@ -34,6 +39,45 @@ func (c Calibration) Factor() float64 {
 		worst = max(worst, r, 1/max(r, .5/(float64(max(1, c.Values))*Nominals[q])))
 	}
 	return worst
+}
+
+// Excess is the largest factor by which p-values are too frequent in fresh
+// series, at least 1. That they are too seldom there is no fault: little is
+// known.
+func (c Calibration) Excess() float64 { return max(1, slices.Max(c.Fresh[:])) }
+
+// freshSeries is how many times more fresh series calibration needs than the
+// rates.
+const freshSeries = 2
+
+// firstVerdict and freshLength are the number of values of a series before the
+// first one that is judged, and of those that count as fresh.
+const firstVerdict, freshLength = 32, 100
+
+// fresh checks the first values of many series.
+func (c *Calibration) fresh(m score.Method, k int, f family, size Size) {
+	var below [len(Nominals)]int
+	for i := range size.Fresh * freshSeries {
+		next := f.new(rand.New(rand.NewPCG(seed, 3<<61|uint64(k)<<32|uint64(i))))
+		s := m.New()
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for n := range freshLength {
+			j := s.Judge(at, next())
+			at = at.Add(step)
+			if n < firstVerdict {
+				continue
+			}
+			c.FreshValues++
+			for q, p := range Nominals {
+				if j.P <= p {
+					below[q]++
+				}
+			}
+		}
+	}
+	for q, p := range Nominals {
+		c.Fresh[q] = float64(below[q]) / float64(max(1, c.FreshValues)) / p
+	}
 }
 
 // Calibrate checks the p-values of a method on every family, after the first 64
@@ -69,6 +113,7 @@ func Calibrate(m score.Method, size Size) []Calibration {
 		for q, p := range Nominals {
 			c.Ratio[q] = float64(below[q]) / float64(max(1, c.Values)) / p
 		}
+		c.fresh(m, k, f, size)
 		out = append(out, c)
 	}
 	return out
@@ -81,6 +126,18 @@ func WorstFactor(all []Calibration, correlated bool) float64 {
 	for _, c := range all {
 		if c.Correlated == correlated && !(c.Factor() <= worst) {
 			worst = c.Factor()
+		}
+	}
+	return worst
+}
+
+// WorstExcess is the largest Excess of the families of independent or of
+// correlated values; NaN when there is none.
+func WorstExcess(all []Calibration, correlated bool) float64 {
+	worst := math.NaN()
+	for _, c := range all {
+		if c.Correlated == correlated && !(c.Excess() <= worst) {
+			worst = c.Excess()
 		}
 	}
 	return worst

@@ -67,3 +67,28 @@ func TestTraces(t *testing.T) {
 	assert.Zero(t, Count{}.Per1000h())
 	assert.Zero(t, Count{}.Per10000())
 }
+
+// always gives every value the same p-value, from the 33rd on.
+type always struct{ n int }
+
+func (a *always) Judge(time.Time, float64) score.Judgement {
+	a.n++
+	if a.n <= firstVerdict {
+		return score.Judgement{P: 1}
+	}
+	return score.Judgement{P: .004}
+}
+
+func TestCalibrationOfFreshSeries(t *testing.T) {
+	m := score.Method{New: func() score.Scorer { return &always{} }}
+	all := Calibrate(m, Size{Series: 1, Points: 100, Fresh: 3})
+	require.Len(t, all, len(families()))
+	for _, c := range all {
+		assert.Equal(t, 3*freshSeries*(freshLength-firstVerdict), c.FreshValues)
+		assert.InDelta(t, 100, c.Fresh[0], 1e-9)
+		assert.Zero(t, c.Fresh[1])
+		assert.InDelta(t, 100, c.Excess(), 1e-9)
+	}
+	assert.InDelta(t, 100, WorstExcess(all, true), 1e-9)
+	assert.Equal(t, 1., Calibration{}.Excess())
+}
