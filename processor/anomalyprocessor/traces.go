@@ -24,6 +24,8 @@ type batch struct {
 	event genai.Event
 	// model is that of the series of event, see aliases.
 	model string
+	// conversation is the key of that of event, 0 for none.
+	conversation uint64
 	// entry is what is kept of that series.
 	entry *entry
 	// content is scratch memory for rules that read texts.
@@ -113,6 +115,10 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 // the anomalies to mark. The ends of earlier ones are in b.resolved.
 func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
+	if b.conversations != nil {
+		b.conversation = b.conversations.key(ev.Service, ev.Conversation, ev.TraceID)
+		b.conversations.prefetch(b.conversation)
+	}
 	b.model = b.aliases.model(ev)
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: b.model}, b.now.UnixNano())
 	defer ref.Release()
