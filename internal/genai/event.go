@@ -88,6 +88,35 @@ type Event struct {
 	Metadata map[string]string
 }
 
+// clear empties e. What holds pointers is written only where it is not empty
+// already: while garbage is collected, each such write costs as much as all else.
+func (e *Event) clear() {
+	e.ID = uuid.UUID{}
+	e.TraceID, e.SpanID, e.ParentSpanID = pcommon.TraceID{}, pcommon.SpanID{}, pcommon.SpanID{}
+	e.Start, e.End = 0, 0
+	for _, s := range [...]*string{
+		&e.Service, &e.Environment, &e.Region, &e.Tenant, &e.Operation, &e.Provider, &e.RequestModel, &e.ResponseModel, &e.ResponseID,
+		&e.FinishReason, &e.Conversation, &e.User, &e.Agent, &e.ErrorType, &e.ErrorMessage, &e.PromptText, &e.ResponseText,
+	} {
+		if *s != "" {
+			*s = ""
+		}
+	}
+	e.Streaming, e.Failed, e.Present = false, false, 0
+	e.InputTokens, e.OutputTokens, e.TotalTokens = 0, 0, 0
+	e.CacheReadTokens, e.CacheWriteTokens, e.ReasoningTokens = 0, 0, 0
+	e.CostUSD, e.TTFTMillis, e.LatencyMillis = 0, 0, 0
+	if e.PromptEmbedding != nil {
+		e.PromptEmbedding = nil
+	}
+	if e.ResponseEmbedding != nil {
+		e.ResponseEmbedding = nil
+	}
+	if e.Metadata != nil {
+		e.Metadata = nil
+	}
+}
+
 // Has reports whether all numbers of f are known.
 func (e *Event) Has(f Field) bool { return e.Present&f == f }
 

@@ -7,8 +7,9 @@ package genai
 //
 // Not safe for change while in use; lookups are safe from any goroutine.
 type index struct {
-	// filter has, for a length, one bit for each first byte modulo 64.
-	filter [maxKey + 1]uint64
+	// filter has, for a length, one bit for each first byte modulo 64, and middle
+	// one for each byte in the middle.
+	filter, middle [maxKey + 1]uint64
 	// slots is an open addressing table of 1-based positions in entries; its
 	// size is a power of two and at least four times the number of entries.
 	slots   []uint16
@@ -45,6 +46,7 @@ func (x *index) build() {
 	x.slots = make([]uint16, size)
 	for i, e := range x.entries {
 		x.filter[len(e.key)] |= 1 << (e.key[0] & 63)
+		x.middle[len(e.key)] |= 1 << (e.key[len(e.key)/2] & 63)
 		h := hashKey(e.key) >> x.shift
 		for x.slots[h] != 0 {
 			h = (h + 1) & uint64(size-1)
@@ -75,9 +77,20 @@ func (x *index) maybe(key string) bool {
 	return n-1 < maxKey && n > 0 && x.filter[n]>>(key[0]&63)&1 != 0
 }
 
+// likely refuses most of what passes maybe where keys begin alike.
+func (x *index) likely(key string) bool {
+	n := len(key)
+	return x.middle[n&maxKey]>>(key[n/2]&63)&1 != 0
+}
+
 func (x *index) lookup(key string) int {
-	h := hashKey(key) >> x.shift
-	for {
+	var h uint64
+	if len(key) >= 16 {
+		h = hashLong(key)
+	} else {
+		h = hashShort(key)
+	}
+	for h >>= x.shift; ; h = (h + 1) & uint64(len(x.slots)-1) {
 		i := x.slots[h]
 		if i == 0 {
 			return -1
@@ -85,25 +98,33 @@ func (x *index) lookup(key string) int {
 		if e := &x.entries[i-1]; e.key == key {
 			return e.value
 		}
-		h = (h + 1) & uint64(len(x.slots)-1)
 	}
 }
 
+const hash1, hash2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
+
 func hashKey(s string) uint64 {
-	const m1, m2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
-	n := len(s)
-	switch {
-	case n >= 16:
-		return (load64(s, n-8)*m1 ^ load64(s, n-16) ^ uint64(n)) * m2
-	case n >= 8:
-		return (load64(s, n-8)*m1 ^ load64(s, 0) ^ uint64(n)) * m2
-	default:
-		var v uint64
-		for i := range n {
-			v = v<<8 | uint64(s[i])
-		}
-		return (v*m1 ^ uint64(n)) * m2
+	if len(s) >= 16 {
+		return hashLong(s)
 	}
+	return hashShort(s)
+}
+
+func hashLong(s string) uint64 {
+	n := len(s)
+	return (load64(s, n-8)*hash1 ^ load64(s, n-16) ^ uint64(n)) * hash2
+}
+
+func hashShort(s string) uint64 {
+	n := len(s)
+	if n >= 8 {
+		return (load64(s, n-8)*hash1 ^ load64(s, 0) ^ uint64(n)) * hash2
+	}
+	var v uint64
+	for i := range n {
+		v = v<<8 | uint64(s[i])
+	}
+	return (v*hash1 ^ uint64(n)) * hash2
 }
 
 func load64(s string, i int) uint64 {

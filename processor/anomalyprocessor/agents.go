@@ -24,16 +24,15 @@ const (
 const methodLoop anomaly.Method = "loop"
 
 // conversationCall takes note of an LLM call and judges the size of its
-// conversation.
+// conversation. It comes last, so that the conversation has arrived from memory.
 func (b *batch) conversationCall(found []finding) []finding {
-	ev, key := &b.event, b.conversation
-	now := b.now.UnixNano()
-	if key == 0 {
+	if b.conversations == nil || b.conversation == 0 {
 		return found
 	}
+	ev, key, now := &b.event, b.conversation, b.now.UnixNano()
 	mu, c := b.conversations.acquire(key, now, true)
 	c.count(ev)
-	if c.calls >= detailFrom && (c.detail == nil || c.detail.model == "") {
+	if c.calls >= detailFrom && !c.named {
 		c.details(ev.Service, ev.Conversation, b.model, "")
 	}
 	// Sizes are looked at now and then: at 50, 52, 54 .. 64, 68 .. 128, 136 ..

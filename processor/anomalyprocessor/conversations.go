@@ -102,6 +102,10 @@ type conversation struct {
 	told uint8
 	// alias: a trace, all of whose calls are counted for a conversation, too.
 	alias bool
+	// named: the details name a model, so that there is no need to look at them.
+	named bool
+	// unused is never written, so that prefetch may read it without a lock.
+	unused uint8
 	// tokens and cost of all calls, as far as known.
 	tokens int64
 	cost   float64
@@ -158,10 +162,15 @@ func (c *conversations) set(key uint64) uint64 {
 	return at
 }
 
-// prefetch makes sure that what acquire will look at is on its way from memory.
-// It takes no lock; that a slot is not the one after all does no harm.
-func (c *conversations) prefetch(key uint64) {
-	c.sets[c.set(key)].keys[0].Load()
+// prefetch sets out to get from memory what acquire will look at. It takes no
+// lock. What it returns says nothing, but has to be used for the reads to be made.
+func (c *conversations) prefetch(key uint64) (any uint64) {
+	set := &c.sets[c.set(key)]
+	any = set.keys[0].Load()
+	for i := 0; i < ways; i += 2 { // two slots are a cache line
+		any |= uint64(set.slots[i].unused)
+	}
+	return any
 }
 
 // acquire returns the conversation of key and the lock that is held on it; with
@@ -233,7 +242,7 @@ func (s *conversation) clear() {
 	if s.detail != nil {
 		s.detail = nil
 	}
-	s.calls, s.told, s.alias, s.tokens, s.cost = 0, 0, false, 0, 0
+	s.calls, s.told, s.alias, s.named, s.tokens, s.cost = 0, 0, false, false, 0, 0
 }
 
 func (c *conversations) learn(s *conversation, at int64) {
@@ -300,6 +309,7 @@ func (s *conversation) details(service, id, model, agent string) *conversationDe
 	}
 	if d.model == "" {
 		d.model = strings.Clone(model)
+		s.named = model != ""
 	}
 	return d
 }

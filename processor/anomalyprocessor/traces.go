@@ -26,6 +26,7 @@ type batch struct {
 	model string
 	// conversation is the key of that of event, 0 for none.
 	conversation uint64
+	prefetched   uint64 // see conversations.prefetch
 	// entry is what is kept of that series.
 	entry *entry
 	// content is scratch memory for rules that read texts.
@@ -115,10 +116,6 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 // the anomalies to mark. The ends of earlier ones are in b.resolved.
 func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ev := &b.event
-	if b.conversations != nil {
-		b.conversation = b.conversations.key(ev.Service, ev.Conversation, ev.TraceID)
-		b.conversations.prefetch(b.conversation)
-	}
 	b.model = b.aliases.model(ev)
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: b.model}, b.now.UnixNano())
 	defer ref.Release()
@@ -128,6 +125,10 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	ent := ref.Value
 	if found, again := b.repeated(ent); again {
 		return found
+	}
+	if b.conversations != nil {
+		b.conversation = b.conversations.key(ev.Service, ev.Conversation, ev.TraceID)
+		b.prefetched = b.conversations.prefetch(b.conversation)
 	}
 	b.at = b.eventTime(ent)
 	b.noteAnswer(ent, &ref.Key)
@@ -141,10 +142,8 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	var o outcome
 	b.ended = b.ended[:0]
 	b.found = b.judgeRules(ent, late, b.found[:0])
-	if b.conversations != nil {
-		b.found = b.conversationCall(b.found)
-	}
 	if b.event.Failed {
+		b.found = b.conversationCall(b.found)
 		// A call that failed says nothing about how long or how dear a call
 		// that works is: it would teach the baseline that 30 ms are normal.
 		b.counts.skipped[skipFailedCall]++
@@ -188,6 +187,7 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 			b.ended = append(b.ended, ending{judge: i, rebased: v.Rebased, expected: v.Expected})
 		}
 	}
+	b.found = b.conversationCall(b.found)
 	news := false
 	for i := range b.found {
 		news = news || b.found[i].ended == ""
