@@ -1,6 +1,7 @@
 package genai
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,5 +74,41 @@ func BenchmarkIterate(b *testing.B) {
 func BenchmarkEventID(b *testing.B) {
 	for b.Loop() {
 		NewEventID(testTrace, testSpan)
+	}
+}
+
+func TestClearedEventIsEmpty(t *testing.T) {
+	var ev Event
+	v := reflect.ValueOf(&ev).Elem()
+	for i := range v.NumField() {
+		fill(t, v.Field(i))
+		require.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
+	}
+	ev.clear()
+	require.Equal(t, Event{}, ev)
+}
+
+// fill makes v something else than zero.
+func fill(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.Array:
+		v.Index(0).SetUint(1)
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64:
+		v.SetInt(1)
+	case reflect.Uint32, reflect.Uint64:
+		v.SetUint(1)
+	case reflect.Float64:
+		v.SetFloat(1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	default:
+		t.Fatalf("no value of kind %v", v.Kind())
 	}
 }

@@ -29,7 +29,7 @@ func (b *batch) conversationCall(found []finding) []finding {
 	if b.conversations == nil || b.conversation == 0 {
 		return found
 	}
-	ev, key, now := &b.event, b.conversation, b.now.UnixNano()
+	ev, key, now := b.event, b.conversation, b.now.UnixNano()
 	mu, c := b.conversations.acquire(key, now, true)
 	c.count(ev)
 	if c.calls >= detailFrom && !c.named {
