@@ -166,16 +166,15 @@ func (m *Model) absorb(s *State, at int64, y float64) bool {
 	if s.inRun || !(y > q.lo && y < q.hi) {
 		return false
 	}
-	if len(m.shifts) > 0 {
-		z := s.standard(y, q.perSD)
-		for _, d := range m.shifts {
-			if !d.d.fits(m.wordsOf(s, d.i), z, q.slow) {
-				return false
-			}
+	switch len(m.shifts) {
+	case 0:
+	case 1:
+		d := &m.shifts[0]
+		if !d.d.absorb(m.wordsOf(s, d.i), s.standard(y, q.perSD), q.slow, at) {
+			return false
 		}
-		for _, d := range m.shifts {
-			d.d.absorb(m.wordsOf(s, d.i), z, q.slow, at)
-		}
+	default: // all of them or none would have to take it in
+		return false
 	}
 	m.push(s, y, false)
 	return true

@@ -77,15 +77,23 @@ func BenchmarkEventID(b *testing.B) {
 	}
 }
 
-func TestClearedEventIsEmpty(t *testing.T) {
-	var ev Event
-	v := reflect.ValueOf(&ev).Elem()
-	for i := range v.NumField() {
-		fill(t, v.Field(i))
-		require.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
+// Nothing is left of the event that stood there before.
+func TestReadOverwritesTheEventWholly(t *testing.T) {
+	for _, measuresOnly := range []bool{false, true} {
+		x := newTestExtractor(t, Options{MeasuresOnly: measuresOnly})
+		for name, span := range map[string]ptrace.Span{"poor": callSpan(), "rich": fullSpan()} {
+			var fresh, used Event
+			v := reflect.ValueOf(&used).Elem()
+			for i := range v.NumField() {
+				fill(t, v.Field(i))
+				require.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
+			}
+			x.FromSpan(nil, pcommon.NewInstrumentationScope(), span, &fresh)
+			x.FromSpan(nil, pcommon.NewInstrumentationScope(), span, &used)
+			require.Equal(t, fresh, used, name)
+			require.Equal(t, UnknownService, used.Service)
+		}
 	}
-	ev.clear()
-	require.Equal(t, Event{}, ev)
 }
 
 // fill makes v something else than zero.

@@ -88,16 +88,14 @@ type Event struct {
 	Metadata map[string]string
 }
 
-// clear empties e. What holds pointers is written only where it is not empty
-// already: while garbage is collected, each such write costs as much as all else.
+// clear empties e but for the names that [state.unset] sees to. What holds
+// pointers is written only where it is not empty already: while garbage is
+// collected, each such write costs as much as all else.
 func (e *Event) clear() {
 	e.ID = uuid.UUID{}
 	e.TraceID, e.SpanID, e.ParentSpanID = pcommon.TraceID{}, pcommon.SpanID{}, pcommon.SpanID{}
 	e.Start, e.End = 0, 0
-	for _, s := range [...]*string{
-		&e.Service, &e.Environment, &e.Region, &e.Tenant, &e.Operation, &e.Provider, &e.RequestModel, &e.ResponseModel, &e.ResponseID,
-		&e.FinishReason, &e.Conversation, &e.User, &e.Agent, &e.ErrorType, &e.ErrorMessage, &e.PromptText, &e.ResponseText,
-	} {
+	for _, s := range [...]*string{&e.Environment, &e.Region, &e.Tenant, &e.ErrorMessage, &e.PromptText, &e.ResponseText} {
 		if *s != "" {
 			*s = ""
 		}
@@ -114,6 +112,27 @@ func (e *Event) clear() {
 	}
 	if e.Metadata != nil {
 		e.Metadata = nil
+	}
+}
+
+// unset empties the names that the span does not give: those of the event that
+// stood here before. Most are given, and so are written once.
+func (st *state) unset() {
+	ev := st.ev
+	for _, n := range [...]struct {
+		name    *string
+		concept concept
+	}{
+		{&ev.Operation, conceptOperation}, {&ev.Provider, conceptProvider}, {&ev.RequestModel, conceptRequestModel},
+		{&ev.ResponseModel, conceptResponseModel}, {&ev.ResponseID, conceptResponseID}, {&ev.FinishReason, conceptFinishReason},
+		{&ev.Conversation, conceptConversation}, {&ev.User, conceptUser}, {&ev.Agent, conceptAgent}, {&ev.ErrorType, conceptErrorType},
+	} {
+		if st.best[n.concept] == 0 && *n.name != "" {
+			*n.name = ""
+		}
+	}
+	if st.best[conceptService] == 0 && ev.Service != UnknownService {
+		ev.Service = UnknownService
 	}
 }
 

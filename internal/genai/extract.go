@@ -147,7 +147,6 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 	}
 	ev.clear()
 	ev.TraceID, ev.SpanID, ev.ParentSpanID = span.TraceID(), span.SpanID(), span.ParentSpanID()
-	ev.Service = UnknownService
 	st := state{extractor: x, ev: ev}
 	st.times(span)
 	st.resource(res)
@@ -196,7 +195,10 @@ func (x *Extractor) signals(scope pcommon.InstrumentationScope, span ptrace.Span
 		if !x.calls.maybe(k) {
 			continue
 		}
-		at := x.calls.lookup(k)
+		at := -1
+		if x.calls.likely(k) {
+			at = x.calls.lookup(k)
+		}
 		if at < 0 && x.measuresOnly && isEvaluation(k) {
 			found |= SignalMarks
 		}

@@ -20,7 +20,13 @@ type index struct {
 type indexEntry struct {
 	key   string
 	value int
+	// words are the first and the last sixteen bytes of a key of middling length,
+	// which make it up: they are compared faster than a string is.
+	words [4]uint64
 }
+
+// middling are the lengths of most keys.
+func middling(n int) bool { return n >= 16 && n <= 32 }
 
 // maxKey is the longest key that an index can hold.
 const maxKey = 127
@@ -32,7 +38,11 @@ func (x *index) add(key string, value int) {
 			return
 		}
 	}
-	x.entries = append(x.entries, indexEntry{key, value})
+	e := indexEntry{key: key, value: value}
+	if n := len(key); middling(n) {
+		e.words = [4]uint64{load64(key, n-8), load64(key, n-16), load64(key, 0), load64(key, 8)}
+	}
+	x.entries = append(x.entries, e)
 }
 
 // build makes the index ready for find.
@@ -84,13 +94,25 @@ func (x *index) likely(key string) bool {
 }
 
 func (x *index) lookup(key string) int {
-	var h uint64
-	if len(key) >= 16 {
-		h = hashLong(key)
-	} else {
-		h = hashShort(key)
+	n := len(key)
+	if !middling(n) {
+		return x.lookupAny(key)
 	}
-	for h >>= x.shift; ; h = (h + 1) & uint64(len(x.slots)-1) {
+	a, b := load64(key, n-8), load64(key, n-16)
+	for h := hash(a, b, n) >> x.shift; ; h = (h + 1) & uint64(len(x.slots)-1) {
+		i := x.slots[h]
+		if i == 0 {
+			return -1
+		}
+		e := &x.entries[i-1]
+		if len(e.key) == n && e.words == [4]uint64{a, b, load64(key, 0), load64(key, 8)} {
+			return e.value
+		}
+	}
+}
+
+func (x *index) lookupAny(key string) int {
+	for h := hashKey(key) >> x.shift; ; h = (h + 1) & uint64(len(x.slots)-1) {
 		i := x.slots[h]
 		if i == 0 {
 			return -1
@@ -101,30 +123,25 @@ func (x *index) lookup(key string) int {
 	}
 }
 
-const hash1, hash2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
+func hash(a, b uint64, n int) uint64 {
+	const m1, m2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
+	return (a*m1 ^ b ^ uint64(n)) * m2
+}
 
 func hashKey(s string) uint64 {
-	if len(s) >= 16 {
-		return hashLong(s)
-	}
-	return hashShort(s)
-}
-
-func hashLong(s string) uint64 {
 	n := len(s)
-	return (load64(s, n-8)*hash1 ^ load64(s, n-16) ^ uint64(n)) * hash2
-}
-
-func hashShort(s string) uint64 {
-	n := len(s)
-	if n >= 8 {
-		return (load64(s, n-8)*hash1 ^ load64(s, 0) ^ uint64(n)) * hash2
+	switch {
+	case n >= 16:
+		return hash(load64(s, n-8), load64(s, n-16), n)
+	case n >= 8:
+		return hash(load64(s, n-8), load64(s, 0), n)
+	default:
+		var v uint64
+		for i := range n {
+			v = v<<8 | uint64(s[i])
+		}
+		return hash(v, 0, n)
 	}
-	var v uint64
-	for i := range n {
-		v = v<<8 | uint64(s[i])
-	}
-	return (v*hash1 ^ uint64(n)) * hash2
 }
 
 func load64(s string, i int) uint64 {
