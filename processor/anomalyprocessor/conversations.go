@@ -69,15 +69,12 @@ type sizes struct {
 	states [numSizes]detect.State
 }
 
-// conversationSet is one place of the table. Nearly all calls of most traffic
-// find a place that is in no cache. So what a search looks at stands together in
-// two cache lines, and a conversation is half a line.
+// conversationSet is one place of the table. Most calls find a place that is in no
+// cache, so that what counts is the number of cache lines that they touch: six.
 type conversationSet struct {
 	// keys are 0 for free slots. They are written under the lock and read without
 	// it by prefetch.
-	keys [ways]atomic.Uint64
-	// seen is the arrival of the newest call; see seenAt.
-	seen  [ways]seenAt
+	keys  [ways]atomic.Uint64
 	slots [ways]conversation
 }
 
@@ -111,6 +108,8 @@ type conversation struct {
 	cost   float64
 	// detail is nil for those with no tools and few calls.
 	detail *conversationDetail
+	// seen is the arrival of the newest call.
+	seen seenAt
 }
 
 // conversationDetail is what only agents need.
@@ -167,7 +166,7 @@ func (c *conversations) set(key uint64) uint64 {
 func (c *conversations) prefetch(key uint64) (any uint64) {
 	set := &c.sets[c.set(key)]
 	any = set.keys[0].Load()
-	for i := 0; i < ways; i += 2 { // two slots are a cache line
+	for _, i := range [...]int{0, 2, 4, 5, 7} { // one in each of their cache lines
 		any |= uint64(set.slots[i].unused)
 	}
 	return any
@@ -181,7 +180,7 @@ func (c *conversations) acquire(key uint64, now int64, create bool) (*paddedMute
 	mu.Lock()
 	for i := range set.keys {
 		if set.keys[i].Load() == key {
-			set.seen[i] = seenAgain(now)
+			set.slots[i].seen = seenAgain(now)
 			return mu, &set.slots[i]
 		}
 	}
@@ -190,12 +189,12 @@ func (c *conversations) acquire(key uint64, now int64, create bool) (*paddedMute
 	}
 	victim := set.victim()
 	why := goneCapacity
-	if now-int64(set.seen[victim]) > c.idle {
+	if now-int64(set.slots[victim].seen) > c.idle {
 		why = goneIdle
 	}
 	c.forget(set, victim, why)
 	set.keys[victim].Store(key)
-	set.seen[victim] = seenOnce(now)
+	set.slots[victim].seen = seenOnce(now)
 	c.live.Add(1)
 	return mu, &set.slots[victim]
 }
@@ -208,7 +207,7 @@ func (set *conversationSet) victim() int {
 		if set.keys[i].Load() == 0 {
 			return i
 		}
-		if set.seen[i].before(set.seen[best]) {
+		if set.slots[i].seen.before(set.slots[best].seen) {
 			best = i
 		}
 	}
@@ -227,10 +226,10 @@ func (c *conversations) forget(set *conversationSet, i, why int) {
 	if s.detail != nil && s.detail.tools != nil {
 		c.agents.Add(-1)
 	}
-	if set.seen[i].lasting() {
+	if set.slots[i].seen.lasting() {
 		c.gone[why].Add(1)
 		if s.detail != nil && s.calls > 1 && !s.alias {
-			c.learn(s, int64(set.seen[i]))
+			c.learn(s, int64(set.slots[i].seen))
 		}
 	}
 	s.clear()
@@ -286,7 +285,7 @@ func (c *conversations) sweep(now time.Time) {
 		set, mu := &c.sets[i], &c.locks[i%setLocks]
 		mu.Lock()
 		for k := range set.slots {
-			if int64(set.seen[k]) < limit {
+			if int64(set.slots[k].seen) < limit {
 				c.forget(set, k, goneIdle)
 			}
 		}

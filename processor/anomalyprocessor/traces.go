@@ -109,6 +109,21 @@ type origin struct {
 	log *logItem
 }
 
+// set makes o equal to from. What neighbours share is not written again: while
+// garbage is collected, writing pointers is dear.
+func (o *origin) set(from *origin) {
+	if o.resource != from.resource {
+		o.resource = from.resource
+	}
+	if o.scope != from.scope {
+		o.scope = from.scope
+	}
+	if o.log != from.log {
+		o.log = from.log
+	}
+	o.span = from.span
+}
+
 // logItem is a log record and the list that it is in.
 type logItem struct {
 	record  plog.LogRecord
@@ -126,7 +141,7 @@ func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource)
 		}
 		return
 	}
-	r.from = from
+	r.from.set(&from)
 	if b.queued++; b.queued == readAhead {
 		b.judgeQueued(ctx)
 	}
@@ -154,7 +169,8 @@ func (b *batch) judgeQueued(ctx context.Context) {
 func (b *batch) call(ctx context.Context, r *reading) {
 	b.event, b.lnsOf, b.conversation = &r.event, nil, r.conversation
 	b.counts.processed++
-	b.signals, b.from, b.delivery = r.signals, r.from, delivery{b.event.TraceID, b.event.SpanID}
+	b.from.set(&r.from)
+	b.signals, b.delivery = r.signals, delivery{b.event.TraceID, b.event.SpanID}
 	if r.signals&genai.SignalMarks != 0 {
 		genai.ReadMarks(r.from.span, &b.marks)
 		b.countProblems()
