@@ -163,13 +163,13 @@ func (c *conversations) set(key uint64) uint64 {
 
 // prefetch sets out to get from memory what acquire will look at. It takes no
 // lock. What it returns says nothing, but has to be used for the reads to be made.
-func (c *conversations) prefetch(key uint64) (any uint64) {
+func (c *conversations) prefetch(key uint64) (read uint64) {
 	set := &c.sets[c.set(key)]
-	any = set.keys[0].Load()
+	read = set.keys[0].Load()
 	for _, i := range [...]int{0, 2, 4, 5, 7} { // one in each of their cache lines
-		any |= uint64(set.slots[i].unused)
+		read |= uint64(set.slots[i].unused)
 	}
-	return any
+	return read
 }
 
 // acquire returns the conversation of key and the lock that is held on it; with
