@@ -69,6 +69,11 @@ func (d *cusum) add(w []uint64, step float64, at int64, during bool) float64 {
 	if sum > limit {
 		sum = limit
 	}
+	return put(w, sum, at)
+}
+
+// put makes sum, or zero if it is below, the sum of one side.
+func put(w []uint64, sum float64, at int64) float64 {
 	b := math.Float64bits(sum)
 	alive := ^uint64(int64(b) >> 63)
 	first := uint64(int64(w[cusumCount]-1) >> 63)
@@ -78,15 +83,16 @@ func (d *cusum) add(w []uint64, step float64, at int64, during bool) float64 {
 	return math.Float64frombits(b & alive)
 }
 
-func (d *cusum) fits(w []uint64, z, slow float64) bool {
+func (d *cusum) absorb(w []uint64, z, slow float64, at int64) bool {
 	up, down := d.steps(z, slow)
-	return sumOf(w)+up < d.h && sumOf(w[cusumWords:])+down < d.h
-}
-
-func (d *cusum) absorb(w []uint64, z, slow float64, at int64) {
-	up, down := d.steps(z, slow)
-	d.add(w[:cusumWords:cusumWords], up, at, false)
-	d.add(w[cusumWords:2*cusumWords], down, at, false)
+	w = w[:2*cusumWords]
+	high, low := sumOf(w)+up, sumOf(w[cusumWords:])+down
+	if !(high < d.h && low < d.h) {
+		return false
+	}
+	put(w[:cusumWords:cusumWords], high, at)
+	put(w[cusumWords:2*cusumWords], low, at)
+	return true
 }
 
 func (d *cusum) valid(w []uint64) bool {

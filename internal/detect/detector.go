@@ -38,11 +38,10 @@ type shiftDetector interface {
 	since(w []uint64, side int8) (n int, onset int64)
 	// clear forgets all evidence.
 	clear(w []uint64)
-	// fits reports whether a value at z, the standardised deviation, leaves the
-	// evidence below the threshold. absorb then takes it in, as judge would
-	// while no shift is on.
-	fits(w []uint64, z, slow float64) bool
-	absorb(w []uint64, z, slow float64, at int64)
+	// absorb takes in a value at z, the standardised deviation, as judge would
+	// while no shift is on. When the evidence would reach the threshold it leaves
+	// w as it is and returns false.
+	absorb(w []uint64, z, slow float64, at int64) bool
 	// valid reports whether w can have been written by this detector.
 	valid(w []uint64) bool
 }

@@ -114,6 +114,11 @@ func (m *Model) transform(x float64) (y float64, ok bool) {
 	if m.cfg.Scale == Log {
 		y = fastLog(x + m.cfg.LogOffset)
 	}
+	return place(y)
+}
+
+// place rounds y to the precision of the window.
+func place(y float64) (float64, bool) {
 	if !(math.Abs(y) <= math.MaxFloat32/4) {
 		return 0, false
 	}
@@ -146,20 +151,30 @@ func (m *Model) Learn(s *State, _ int64, x float64) {
 // leaves s as it is, and the value is for Observe.
 func (m *Model) Absorb(s *State, at int64, x float64) bool {
 	y, ok := m.transform(x)
+	return ok && m.absorb(s, at, y)
+}
+
+// AbsorbLn is Absorb of a model on the log scale, for callers that know ln, the
+// logarithm of the value plus LogOffset as [Ln] gives it.
+func (m *Model) AbsorbLn(s *State, at int64, ln float64) bool {
+	y, ok := place(ln)
+	return ok && m.absorb(s, at, y)
+}
+
+func (m *Model) absorb(s *State, at int64, y float64) bool {
 	q := &s.quick
-	if !ok || s.inRun || !(y > float64(q.lo) && y < float64(q.hi)) {
+	if s.inRun || !(y > float64(q.lo) && y < float64(q.hi)) {
 		return false
 	}
-	if len(m.shifts) > 0 {
-		z, slow := s.standard(y, float64(q.perSD)), float64(q.slow)
-		for _, d := range m.shifts {
-			if !d.d.fits(m.wordsOf(s, d.i), z, slow) {
-				return false
-			}
+	switch len(m.shifts) {
+	case 0:
+	case 1:
+		d := &m.shifts[0]
+		if !d.d.absorb(m.wordsOf(s, d.i), s.standard(y, float64(q.perSD)), float64(q.slow), at) {
+			return false
 		}
-		for _, d := range m.shifts {
-			d.d.absorb(m.wordsOf(s, d.i), z, slow, at)
-		}
+	default: // all of them or none would have to take it in
+		return false
 	}
 	m.push(s, y, false)
 	return true

@@ -49,7 +49,11 @@ func (w *window) sorted(size int) sorted {
 func (w *window) merge(values []float32, size int) {
 	value, born := w.slices(size)
 	n, k := int(w.n), len(values)
-	if excess := n + k - size; excess > 0 {
+	full := n == flatWindow && size == flatWindow
+	var gone uint64
+	if full {
+		gone = w.forget(k)
+	} else if excess := n + k - size; excess > 0 {
 		oldest := int(w.head) + size - n
 		if oldest >= size {
 			oldest -= size
@@ -73,6 +77,13 @@ func (w *window) merge(values []float32, size int) {
 		}
 	}
 	sortBlock(&block)
+	if full {
+		w.replace(&block, k, gone)
+		if w.head = uint8(head); wrapped {
+			w.resum(size)
+		}
+		return
+	}
 	// From the largest on, each goes behind all values that are not above it.
 	from, to := n-1, n+k-1
 	for j := k - 1; j >= 0; j-- {
@@ -126,6 +137,9 @@ func newFresh(v float32, born uint8) fresh {
 }
 
 func (f fresh) born() uint8 { return uint8(f) }
+
+// rank sorts by value alone.
+func (f fresh) rank() int64 { return int64(f >> 8) }
 
 func (f fresh) value() float32 {
 	b := uint32(f >> 8)

@@ -1,6 +1,7 @@
 package genai
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,5 +74,49 @@ func BenchmarkIterate(b *testing.B) {
 func BenchmarkEventID(b *testing.B) {
 	for b.Loop() {
 		NewEventID(testTrace, testSpan)
+	}
+}
+
+// Nothing is left of the event that stood there before.
+func TestReadOverwritesTheEventWholly(t *testing.T) {
+	for _, measuresOnly := range []bool{false, true} {
+		x := newTestExtractor(t, Options{MeasuresOnly: measuresOnly})
+		for name, span := range map[string]ptrace.Span{"poor": callSpan(), "rich": fullSpan()} {
+			var fresh, used Event
+			v := reflect.ValueOf(&used).Elem()
+			for i := range v.NumField() {
+				fill(t, v.Field(i))
+				require.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
+			}
+			x.FromSpan(nil, pcommon.NewInstrumentationScope(), span, &fresh)
+			x.FromSpan(nil, pcommon.NewInstrumentationScope(), span, &used)
+			require.Equal(t, fresh, used, name)
+			require.Equal(t, UnknownService, used.Service)
+		}
+	}
+}
+
+// fill makes v something else than zero.
+func fill(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.Array:
+		v.Index(0).SetUint(1)
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64:
+		v.SetInt(1)
+	case reflect.Uint32, reflect.Uint64:
+		v.SetUint(1)
+	case reflect.Float64:
+		v.SetFloat(1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	default:
+		t.Fatalf("no value of kind %v", v.Kind())
 	}
 }

@@ -88,6 +88,54 @@ type Event struct {
 	Metadata map[string]string
 }
 
+// clear empties e but for the names that [state.unset] sees to. What holds
+// pointers is written only where it is not empty already: while garbage is
+// collected, each such write costs as much as all else.
+func (e *Event) clear() {
+	e.ID = uuid.UUID{}
+	e.TraceID, e.SpanID, e.ParentSpanID = pcommon.TraceID{}, pcommon.SpanID{}, pcommon.SpanID{}
+	e.Start, e.End = 0, 0
+	for _, s := range [...]*string{&e.Environment, &e.Region, &e.Tenant, &e.ErrorMessage, &e.PromptText, &e.ResponseText} {
+		if *s != "" {
+			*s = ""
+		}
+	}
+	e.Streaming, e.Failed, e.Present = false, false, 0
+	e.InputTokens, e.OutputTokens, e.TotalTokens = 0, 0, 0
+	e.CacheReadTokens, e.CacheWriteTokens, e.ReasoningTokens = 0, 0, 0
+	e.CostUSD, e.TTFTMillis, e.LatencyMillis = 0, 0, 0
+	if e.PromptEmbedding != nil {
+		e.PromptEmbedding = nil
+	}
+	if e.ResponseEmbedding != nil {
+		e.ResponseEmbedding = nil
+	}
+	if e.Metadata != nil {
+		e.Metadata = nil
+	}
+}
+
+// unset empties the names that the span does not give: those of the event that
+// stood here before. Most are given, and so are written once.
+func (st *state) unset() {
+	ev := st.ev
+	for _, n := range [...]struct {
+		name    *string
+		concept concept
+	}{
+		{&ev.Operation, conceptOperation}, {&ev.Provider, conceptProvider}, {&ev.RequestModel, conceptRequestModel},
+		{&ev.ResponseModel, conceptResponseModel}, {&ev.ResponseID, conceptResponseID}, {&ev.FinishReason, conceptFinishReason},
+		{&ev.Conversation, conceptConversation}, {&ev.User, conceptUser}, {&ev.Agent, conceptAgent}, {&ev.ErrorType, conceptErrorType},
+	} {
+		if st.best[n.concept] == 0 && *n.name != "" {
+			*n.name = ""
+		}
+	}
+	if st.best[conceptService] == 0 && ev.Service != UnknownService {
+		ev.Service = UnknownService
+	}
+}
+
 // Has reports whether all numbers of f are known.
 func (e *Event) Has(f Field) bool { return e.Present&f == f }
 

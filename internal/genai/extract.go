@@ -145,17 +145,17 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 	if res == nil {
 		res = &unknownResource
 	}
-	*ev = Event{
-		TraceID: span.TraceID(), SpanID: span.SpanID(), ParentSpanID: span.ParentSpanID(),
-		Service: UnknownService,
-	}
+	ev.clear()
+	ev.TraceID, ev.SpanID, ev.ParentSpanID = span.TraceID(), span.SpanID(), span.ParentSpanID()
 	st := state{extractor: x, ev: ev}
 	st.times(span)
 	st.resource(res)
 	for k, v := range attrs.All() {
 		at := -1
 		if x.attributes.maybe(k) {
-			at = x.attributes.lookup(k)
+			if x.attributes.likely(k) {
+				at = x.attributes.lookup(k)
+			}
 			if at < 0 && x.measuresOnly && isEvaluation(k) {
 				st.signals |= SignalMarks
 			}
@@ -195,7 +195,10 @@ func (x *Extractor) signals(scope pcommon.InstrumentationScope, span ptrace.Span
 		if !x.calls.maybe(k) {
 			continue
 		}
-		at := x.calls.lookup(k)
+		at := -1
+		if x.calls.likely(k) {
+			at = x.calls.lookup(k)
+		}
 		if at < 0 && x.measuresOnly && isEvaluation(k) {
 			found |= SignalMarks
 		}

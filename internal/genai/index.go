@@ -7,8 +7,9 @@ package genai
 //
 // Not safe for change while in use; lookups are safe from any goroutine.
 type index struct {
-	// filter has, for a length, one bit for each first byte modulo 64.
-	filter [maxKey + 1]uint64
+	// filter has, for a length, one bit for each first byte modulo 64, and middle
+	// one for each byte in the middle.
+	filter, middle [maxKey + 1]uint64
 	// slots is an open addressing table of 1-based positions in entries; its
 	// size is a power of two and at least four times the number of entries.
 	slots   []uint16
@@ -19,7 +20,13 @@ type index struct {
 type indexEntry struct {
 	key   string
 	value int
+	// words are the first and the last sixteen bytes of a key of middling length,
+	// which make it up: they are compared faster than a string is.
+	words [4]uint64
 }
+
+// middling are the lengths of most keys.
+func middling(n int) bool { return n >= 16 && n <= 32 }
 
 // maxKey is the longest key that an index can hold.
 const maxKey = 127
@@ -31,7 +38,11 @@ func (x *index) add(key string, value int) {
 			return
 		}
 	}
-	x.entries = append(x.entries, indexEntry{key, value})
+	e := indexEntry{key: key, value: value}
+	if n := len(key); middling(n) {
+		e.words = [4]uint64{load64(key, n-8), load64(key, n-16), load64(key, 0), load64(key, 8)}
+	}
+	x.entries = append(x.entries, e)
 }
 
 // build makes the index ready for find.
@@ -45,6 +56,7 @@ func (x *index) build() {
 	x.slots = make([]uint16, size)
 	for i, e := range x.entries {
 		x.filter[len(e.key)] |= 1 << (e.key[0] & 63)
+		x.middle[len(e.key)] |= 1 << (e.key[len(e.key)/2] & 63)
 		h := hashKey(e.key) >> x.shift
 		for x.slots[h] != 0 {
 			h = (h + 1) & uint64(size-1)
@@ -75,9 +87,32 @@ func (x *index) maybe(key string) bool {
 	return n-1 < maxKey && n > 0 && x.filter[n]>>(key[0]&63)&1 != 0
 }
 
+// likely refuses most of what passes maybe where keys begin alike.
+func (x *index) likely(key string) bool {
+	n := len(key)
+	return x.middle[n&maxKey]>>(key[n/2]&63)&1 != 0
+}
+
 func (x *index) lookup(key string) int {
-	h := hashKey(key) >> x.shift
-	for {
+	n := len(key)
+	if !middling(n) {
+		return x.lookupAny(key)
+	}
+	a, b := load64(key, n-8), load64(key, n-16)
+	for h := hash(a, b, n) >> x.shift; ; h = (h + 1) & uint64(len(x.slots)-1) {
+		i := x.slots[h]
+		if i == 0 {
+			return -1
+		}
+		e := &x.entries[i-1]
+		if len(e.key) == n && e.words == [4]uint64{a, b, load64(key, 0), load64(key, 8)} {
+			return e.value
+		}
+	}
+}
+
+func (x *index) lookupAny(key string) int {
+	for h := hashKey(key) >> x.shift; ; h = (h + 1) & uint64(len(x.slots)-1) {
 		i := x.slots[h]
 		if i == 0 {
 			return -1
@@ -85,24 +120,27 @@ func (x *index) lookup(key string) int {
 		if e := &x.entries[i-1]; e.key == key {
 			return e.value
 		}
-		h = (h + 1) & uint64(len(x.slots)-1)
 	}
 }
 
-func hashKey(s string) uint64 {
+func hash(a, b uint64, n int) uint64 {
 	const m1, m2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
+	return (a*m1 ^ b ^ uint64(n)) * m2
+}
+
+func hashKey(s string) uint64 {
 	n := len(s)
 	switch {
 	case n >= 16:
-		return (load64(s, n-8)*m1 ^ load64(s, n-16) ^ uint64(n)) * m2
+		return hash(load64(s, n-8), load64(s, n-16), n)
 	case n >= 8:
-		return (load64(s, n-8)*m1 ^ load64(s, 0) ^ uint64(n)) * m2
+		return hash(load64(s, n-8), load64(s, 0), n)
 	default:
 		var v uint64
 		for i := range n {
 			v = v<<8 | uint64(s[i])
 		}
-		return (v*m1 ^ uint64(n)) * m2
+		return hash(v, 0, n)
 	}
 }
 

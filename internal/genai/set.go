@@ -168,6 +168,7 @@ func (st *state) setName(r *rule, name string) {
 
 // finish derives what follows from the rest.
 func (st *state) finish(span ptrace.Span) {
+	st.unset()
 	ev := st.ev
 	status := span.Status()
 	ev.Failed = status.Code() == ptrace.StatusCodeError || st.best[conceptErrorType] != 0

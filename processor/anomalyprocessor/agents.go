@@ -24,44 +24,44 @@ const (
 const methodLoop anomaly.Method = "loop"
 
 // conversationCall takes note of an LLM call and judges the size of its
-// conversation.
+// conversation. It comes last, so that the conversation has arrived from memory.
 func (b *batch) conversationCall(found []finding) []finding {
-	ev := &b.event
-	now := b.now.UnixNano()
-	key := b.conversations.key(ev.Service, ev.Conversation, ev.TraceID)
-	if key == 0 {
+	if b.conversations == nil || b.conversation == 0 {
 		return found
 	}
-	set, c := b.conversations.acquire(key, now, true)
+	ev, key, now := b.event, b.conversation, b.now.UnixNano()
+	mu, c := b.conversations.acquire(key, now, true)
 	c.count(ev)
-	if c.calls >= detailFrom && (c.detail == nil || c.detail.model == "") {
+	if c.calls >= detailFrom && !c.named {
 		c.details(ev.Service, ev.Conversation, b.model, "")
 	}
 	// Sizes are looked at now and then: at 50, 52, 54 .. 64, 68 .. 128, 136 ..
-	due := c.calls >= b.cfg.Agents.MinCalls || c.tokens >= b.cfg.Agents.MinTokens
-	if due && c.calls&(1<<max(0, bits.Len64(uint64(c.calls))-5)-1) == 0 {
+	due := int64(c.calls) >= b.cfg.Agents.MinCalls || c.tokens >= b.cfg.Agents.MinTokens
+	if due && c.calls&(1<<max(0, bits.Len32(c.calls)-5)-1) == 0 {
 		found = b.size(c, found)
 	}
-	set.mu.Unlock()
+	mu.Unlock()
 	if ev.Conversation == "" || ev.TraceID.IsEmpty() || b.conversations.agents.Load() == 0 {
 		return found
 	}
 	// Tool spans of this trace may not know the conversation: what they need to
 	// know of it is kept with the trace.
 	if key = b.conversations.key(ev.Service, "", ev.TraceID); key != 0 {
-		set, c = b.conversations.acquire(key, now, false)
+		mu, c = b.conversations.acquire(key, now, false)
 		if c != nil && c.detail != nil {
 			c.count(ev)
 			c.alias = true
 			c.details(ev.Service, ev.Conversation, b.model, "")
 		}
-		set.mu.Unlock()
+		mu.Unlock()
 	}
 	return found
 }
 
 func (c *conversation) count(ev *genai.Event) {
-	c.calls++
+	if c.calls < math.MaxUint32 {
+		c.calls++
+	}
 	if ev.Has(genai.FieldTotalTokens) {
 		c.tokens += ev.TotalTokens
 	}
@@ -76,7 +76,7 @@ func (b *batch) size(c *conversation, found []finding) []finding {
 		metric, unit string
 		value, least int64
 	}{
-		sizeCalls:  {"conversation_calls", "calls", c.calls, b.cfg.Agents.MinCalls},
+		sizeCalls:  {"conversation_calls", "calls", int64(c.calls), b.cfg.Agents.MinCalls},
 		sizeTokens: {"conversation_tokens", "tokens", c.tokens, b.cfg.Agents.MinTokens},
 	} {
 		if s.value < s.least || c.told>>i&1 != 0 {
@@ -137,8 +137,8 @@ func (b *batch) tool(from origin) bool {
 	if key == 0 {
 		return false
 	}
-	set, c := b.conversations.acquire(key, b.now.UnixNano(), true)
-	defer set.mu.Unlock()
+	mu, c := b.conversations.acquire(key, b.now.UnixNano(), true)
+	defer mu.Unlock()
 	d := c.details(b.event.Service, t.Conversation, "", t.Agent)
 	if d.tools == nil {
 		d.tools = &toolHistory{}

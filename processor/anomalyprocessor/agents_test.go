@@ -253,7 +253,7 @@ func TestNormalConversationsRaiseNoAlarm(t *testing.T) {
 					alarms++
 				}
 			}
-			c.learn(&conversation{calls: max(size, 2), tokens: size * 700, detail: &conversationDetail{service: service}}, int64(i))
+			c.learn(&conversation{calls: uint32(max(size, 2)), tokens: size * 700, detail: &conversationDetail{service: service}}, int64(i))
 		}
 	}
 	t.Logf("%d alarms on %d conversations", alarms, n)

@@ -62,7 +62,7 @@ func (a *aliases) model(ev *genai.Event) string {
 // noteAnswer remembers who answered the call. The series keeps what it noted
 // last, so that most calls cost the comparison of a string.
 func (b *batch) noteAnswer(ent *entry, key *series.Key) {
-	ev := &b.event
+	ev := b.event
 	if ev.Failed || ev.RequestModel == "" || ev.ResponseModel == "" {
 		return
 	}

@@ -78,7 +78,7 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 	resource := b.details.Resource(from.resource)
 	b.event.Region = resource.Region
 	if from.log == nil {
-		b.details.FromSpan(&resource, from.scope, from.span, &b.event)
+		b.details.FromSpan(&resource, from.scope, from.span, b.event)
 	}
 	found := make([]anomaly.Anomaly, 0, len(strongest)+len(own))
 	for _, i := range strongest {
@@ -118,7 +118,7 @@ func (b *batch) told(ctx context.Context, ent *entry, judge int, a *anomaly.Anom
 // anomaly describes the verdict of judge i. Nothing in it shares memory with
 // the telemetry.
 func (b *batch) anomaly(key *series.Key, ent *entry, i int, o outcome) anomaly.Anomaly {
-	ev, j, v := &b.event, &b.judges[i], &b.verdicts[i]
+	ev, j, v := b.event, &b.judges[i], &b.verdicts[i]
 	item := ev.ID.String()
 	model := strings.Clone(b.model)
 	onset := time.Unix(0, v.Onset).UTC()
@@ -165,7 +165,7 @@ func (b *batch) anomaly(key *series.Key, ent *entry, i int, o outcome) anomaly.A
 
 // ruleAnomaly describes what a rule has found on the event.
 func (b *batch) ruleAnomaly(key *series.Key, f *finding) anomaly.Anomaly {
-	ev := &b.event
+	ev := b.event
 	a := newAnomaly(key, strings.Clone(b.model), ev.ID.String(), b.at, f)
 	b.link(&a, key)
 	b.eventFacts(&a)
@@ -174,7 +174,7 @@ func (b *batch) ruleAnomaly(key *series.Key, f *finding) anomaly.Anomaly {
 
 // link adds what leads from the anomaly to the call.
 func (b *batch) link(a *anomaly.Anomaly, key *series.Key) {
-	ev := &b.event
+	ev := b.event
 	a.Context.UserID, a.Context.Region = strings.Clone(ev.User), strings.Clone(ev.Region)
 	if !ev.TraceID.IsEmpty() {
 		a.Context.TraceID = ev.TraceID.String()
@@ -189,7 +189,7 @@ func (b *batch) link(a *anomaly.Anomaly, key *series.Key) {
 
 // contextFacts adds what is known about the call beside the judged value.
 func (b *batch) contextFacts(a *anomaly.Anomaly, i int, o outcome) {
-	ev := &b.event
+	ev := b.event
 	b.eventFacts(a)
 	var also []string
 	for k := range b.judges {
@@ -208,7 +208,7 @@ func (b *batch) contextFacts(a *anomaly.Anomaly, i int, o outcome) {
 
 // eventFacts adds what the call says about itself.
 func (b *batch) eventFacts(a *anomaly.Anomaly) {
-	ev := &b.event
+	ev := b.event
 	facts := [...]struct{ key, value string }{
 		{contextOperation, ev.Operation},
 		{contextProvider, ev.Provider},

@@ -209,7 +209,7 @@ func TestNormalEvaluationsRaiseNoAlarm(t *testing.T) {
 		alarms := 0
 		for series := range 120 {
 			rng := rand.New(rand.NewPCG(11, uint64(series)))
-			b := &batch{engine: &engine{cfg: cfg}}
+			b := &batch{event: &genai.Event{}, engine: &engine{cfg: cfg}}
 			e := r.newEvaluator("relevance")
 			for n := range 2000 {
 				b.at = epoch.Add(time.Duration(n) * time.Minute).UnixNano()

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"math/bits"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,15 @@ const (
 	ways = 8
 	// maxServices bounds the services whose conversations have a baseline.
 	maxServices = 4096
+	// setLocks is the number of locks of the table, a power of two.
+	setLocks = 64
 )
+
+// paddedMutex has a cache line of its own.
+type paddedMutex struct {
+	sync.Mutex
+	_ [56]byte
+}
 
 // conversations is a bounded table of what conversations have used up so far.
 // It is a set-associative cache, since most traffic is traces of one call, which
@@ -30,7 +39,10 @@ type conversations struct {
 	seed maphash.Seed
 	idle int64
 	sets []conversationSet
-	live atomic.Int64
+	// locks guard the sets, each those whose number ends alike. They are apart from
+	// the sets since a lock waits for its memory, and a few locks are always near.
+	locks [setLocks]paddedMutex
+	live  atomic.Int64
 	// agents is the number of those with tool calls.
 	agents atomic.Int64
 	gone   [2]atomic.Int64 // by capacity, by idleness
@@ -57,29 +69,47 @@ type sizes struct {
 	states [numSizes]detect.State
 }
 
-// conversationSet is one place of the table. What a search looks at stands
-// apart, so that it touches few cache lines.
+// conversationSet is one place of the table. Most calls find a place that is in no
+// cache, so that what counts is the number of cache lines that they touch: six.
 type conversationSet struct {
-	mu sync.Mutex
-	// lasting is a set of those that are more than a trace of one call.
-	lasting uint8
-	keys    [ways]uint64 // 0: free
-	seen    [ways]int64  // unix ns of arrival, of the newest call
-	slots   [ways]conversation
+	// keys are 0 for free slots. They are written under the lock and read without
+	// it by prefetch.
+	keys  [ways]atomic.Uint64
+	slots [ways]conversation
+}
+
+// seenAt is a time of arrival, in unix ns, whose lowest bit says that the
+// conversation is more than a trace of one call.
+type seenAt int64
+
+func seenOnce(now int64) seenAt  { return seenAt(now &^ 1) }
+func seenAgain(now int64) seenAt { return seenAt(now | 1) }
+func (s seenAt) lasting() bool   { return s&1 != 0 }
+func (s seenAt) before(o seenAt) bool {
+	if s.lasting() != o.lasting() {
+		return o.lasting()
+	}
+	return s < o
 }
 
 // conversation is what one has used up. The zero value is a free slot.
 type conversation struct {
-	calls int64
-	// tokens and cost of all calls, as far as known.
-	tokens int64
-	cost   float64
+	calls uint32
 	// told is a set of sizes that were reported.
 	told uint8
 	// alias: a trace, all of whose calls are counted for a conversation, too.
 	alias bool
+	// named: the details name a model, so that there is no need to look at them.
+	named bool
+	// unused is never written, so that prefetch may read it without a lock.
+	unused uint8
+	// tokens and cost of all calls, as far as known.
+	tokens int64
+	cost   float64
 	// detail is nil for those with no tools and few calls.
 	detail *conversationDetail
+	// seen is the arrival of the newest call.
+	seen seenAt
 }
 
 // conversationDetail is what only agents need.
@@ -125,30 +155,48 @@ func (c *conversations) key(service, id string, trace pcommon.TraceID) uint64 {
 	return h ^ h>>29 | 1
 }
 
-// acquire returns the locked set and the conversation of key in it; with create
-// it makes one, else it may be nil. The caller unlocks the set.
-func (c *conversations) acquire(key uint64, now int64, create bool) (*conversationSet, *conversation) {
-	set := &c.sets[(key>>32)%uint64(len(c.sets))]
-	set.mu.Lock()
+// set is the number of the place of a key.
+func (c *conversations) set(key uint64) uint64 {
+	at, _ := bits.Mul64(key, uint64(len(c.sets)))
+	return at
+}
+
+// prefetch sets out to get from memory what acquire will look at. It takes no
+// lock. What it returns says nothing, but has to be used for the reads to be made.
+func (c *conversations) prefetch(key uint64) (read uint64) {
+	set := &c.sets[c.set(key)]
+	read = set.keys[0].Load()
+	for _, i := range [...]int{0, 2, 4, 5, 7} { // one in each of their cache lines
+		read |= uint64(set.slots[i].unused)
+	}
+	return read
+}
+
+// acquire returns the conversation of key and the lock that is held on it; with
+// create it makes one, else it may be nil. The caller unlocks.
+func (c *conversations) acquire(key uint64, now int64, create bool) (*paddedMutex, *conversation) {
+	at := c.set(key)
+	set, mu := &c.sets[at], &c.locks[at%setLocks]
+	mu.Lock()
 	for i := range set.keys {
-		if set.keys[i] == key {
-			set.seen[i] = now
-			set.lasting |= 1 << i
-			return set, &set.slots[i]
+		if set.keys[i].Load() == key {
+			set.slots[i].seen = seenAgain(now)
+			return mu, &set.slots[i]
 		}
 	}
 	if !create {
-		return set, nil
+		return mu, nil
 	}
 	victim := set.victim()
 	why := goneCapacity
-	if now-set.seen[victim] > c.idle {
+	if now-int64(set.slots[victim].seen) > c.idle {
 		why = goneIdle
 	}
 	c.forget(set, victim, why)
-	set.keys[victim], set.seen[victim] = key, now
+	set.keys[victim].Store(key)
+	set.slots[victim].seen = seenOnce(now)
 	c.live.Add(1)
-	return set, &set.slots[victim]
+	return mu, &set.slots[victim]
 }
 
 // victim is the place for a new conversation: one that is free, else the oldest
@@ -156,11 +204,10 @@ func (c *conversations) acquire(key uint64, now int64, create bool) (*conversati
 func (set *conversationSet) victim() int {
 	best := 0
 	for i := range set.keys {
-		if set.keys[i] == 0 {
+		if set.keys[i].Load() == 0 {
 			return i
 		}
-		a, b := set.lasting>>i&1, set.lasting>>best&1
-		if a < b || a == b && set.seen[i] < set.seen[best] {
+		if set.slots[i].seen.before(set.slots[best].seen) {
 			best = i
 		}
 	}
@@ -170,24 +217,31 @@ func (set *conversationSet) victim() int {
 // forget frees a slot. What a conversation of several calls has come to is
 // learned.
 func (c *conversations) forget(set *conversationSet, i, why int) {
-	if set.keys[i] == 0 {
+	if set.keys[i].Load() == 0 {
 		return
 	}
-	set.keys[i] = 0
+	set.keys[i].Store(0)
 	s := &set.slots[i]
-	lasting := set.lasting>>i&1 != 0
-	set.lasting &^= 1 << i
 	c.live.Add(-1)
 	if s.detail != nil && s.detail.tools != nil {
 		c.agents.Add(-1)
 	}
-	if lasting {
+	if set.slots[i].seen.lasting() {
 		c.gone[why].Add(1)
 		if s.detail != nil && s.calls > 1 && !s.alias {
-			c.learn(s, set.seen[i])
+			c.learn(s, int64(set.slots[i].seen))
 		}
 	}
-	*s = conversation{}
+	s.clear()
+}
+
+// clear makes s a free slot. The pointer is written only where there is one:
+// while garbage is collected, that costs more than all the rest.
+func (s *conversation) clear() {
+	if s.detail != nil {
+		s.detail = nil
+	}
+	s.calls, s.told, s.alias, s.named, s.tokens, s.cost = 0, 0, false, false, 0, 0
 }
 
 func (c *conversations) learn(s *conversation, at int64) {
@@ -204,7 +258,7 @@ func (c *conversations) learn(s *conversation, at int64) {
 		}
 		c.sizes[s.detail.service] = z
 	}
-	for i, x := range [numSizes]int64{s.calls, s.tokens} {
+	for i, x := range [numSizes]int64{int64(s.calls), s.tokens} {
 		if m := c.models[i]; !m.Absorb(&z.states[i], at, float64(x)) {
 			// Judged while it went on; here a lasting change becomes normal.
 			m.Observe(&z.states[i], at, float64(x))
@@ -228,14 +282,14 @@ func (c *conversations) expect(service string, size int) (expected, limit float6
 func (c *conversations) sweep(now time.Time) {
 	limit := now.UnixNano() - c.idle
 	for i := range c.sets {
-		set := &c.sets[i]
-		set.mu.Lock()
+		set, mu := &c.sets[i], &c.locks[i%setLocks]
+		mu.Lock()
 		for k := range set.slots {
-			if set.seen[k] < limit {
+			if int64(set.slots[k].seen) < limit {
 				c.forget(set, k, goneIdle)
 			}
 		}
-		set.mu.Unlock()
+		mu.Unlock()
 	}
 }
 
@@ -254,6 +308,7 @@ func (s *conversation) details(service, id, model, agent string) *conversationDe
 	}
 	if d.model == "" {
 		d.model = strings.Clone(model)
+		s.named = model != ""
 	}
 	return d
 }

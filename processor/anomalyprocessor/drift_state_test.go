@@ -66,7 +66,8 @@ func filledState(tb testing.TB, calls int) (*driftRule, *driftState) {
 	b := &batch{}
 	scope := pcommon.NewInstrumentationScope()
 	for s := range spans(traces(g.calls(calls)...)) {
-		extractor.FromSpan(nil, scope, s, &b.event)
+		b.event = &genai.Event{}
+		extractor.FromSpan(nil, scope, s, b.event)
 		b.at, b.from = int64(b.event.End), origin{resource: pcommon.NewResource(), scope: scope, span: s}
 		r.call(b, st, false, nil)
 	}

@@ -285,7 +285,7 @@ func BenchmarkDriftCall(b *testing.B) {
 	b.ReportAllocs()
 	cpu := cpuNanos()
 	for b.Loop() {
-		batch.event, batch.at = calls[i%len(calls)], batch.at+int64(time.Second)/10
+		batch.event, batch.at = &calls[i%len(calls)], batch.at+int64(time.Second)/10
 		found = r.call(batch, st, false, found[:0])
 		i++
 	}
@@ -298,7 +298,7 @@ func BenchmarkDriftText(b *testing.B) {
 	text := strings.Repeat(sentence(codeWords, 3)+" ", 14)
 	batch.from.span.Attributes().PutStr(genai.AttrInputMessages, message("user", text))
 	batch.from.span.Attributes().PutStr(genai.AttrOutputMessages, message("assistant", text))
-	batch.event = calls[0]
+	batch.event = &calls[0]
 	st := r.newState().(*driftState)
 	b.ReportAllocs()
 	cpu := cpuNanos()
@@ -332,7 +332,7 @@ func TestTheSteadyStateAllocatesNothing(t *testing.T) {
 	st := r.newState()
 	i := 0
 	step := func() {
-		b.event, b.at = calls[i%len(calls)], b.at+int64(time.Second)
+		b.event, b.at = &calls[i%len(calls)], b.at+int64(time.Second)
 		_ = r.call(b, st, false, nil)
 		i++
 	}

@@ -64,6 +64,8 @@ type judge struct {
 	metric  *metricRow
 	model   *detect.Model
 	methods []anomaly.Method
+	// log: on the log scale.
+	log bool
 }
 
 // entry is what is kept for one service and model.
@@ -145,7 +147,7 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("build the model of %s: %w", p.metric.name, err)
 		}
-		j := judge{metric: p.metric, model: model}
+		j := judge{metric: p.metric, model: model, log: p.model.Scale == detect.Log}
 		for _, d := range p.model.Detectors {
 			j.methods = append(j.methods, anomaly.Method(d.Name))
 		}

@@ -257,7 +257,7 @@ func TestAliasesCostNothingInTheSteadyState(t *testing.T) {
 	r := newRig(t, nil)
 	ent, key := &entry{}, &series.Key{Service: "chat-api", Model: "gpt-4o-2024-08-06"}
 	b := &batch{engine: r.eng, model: key.Model}
-	b.event = genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
+	b.event = &genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
 	failed := genai.Event{Service: "chat-api", RequestModel: "gpt-4o", Failed: true}
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		b.at += int64(time.Second)
@@ -282,7 +282,7 @@ func BenchmarkAliases(b *testing.B) {
 	r := newRig(b, nil)
 	ent, key := &entry{}, &series.Key{Service: "chat-api", Model: "gpt-4o-2024-08-06"}
 	bt := &batch{engine: r.eng, model: key.Model}
-	bt.event = genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
+	bt.event = &genai.Event{Service: "chat-api", RequestModel: "gpt-4o", ResponseModel: "gpt-4o-2024-08-06"}
 	for b.Loop() {
 		bt.at += int64(100 * time.Millisecond)
 		bt.noteAnswer(ent, key)

@@ -14,7 +14,7 @@ import (
 // and expected, who saw it, since when, and how the other metrics of the same
 // call look.
 func (b *batch) rootCause(i int, o outcome, e *expectation) string {
-	ev, j, v := &b.event, &b.judges[i], &b.verdicts[i]
+	ev, j, v := b.event, &b.judges[i], &b.verdicts[i]
 	x := j.metric.value(ev)
 	s := make([]byte, 0, 256)
 	s = append(s, j.metric.name...)

@@ -24,7 +24,8 @@ type itemRule interface {
 
 // other judges a span that is no LLM call but carries signals.
 func (b *batch) other(ctx context.Context, from origin, resource *genai.Resource, signals genai.Signal) {
-	b.event = genai.Event{
+	b.event = &b.item
+	b.item = genai.Event{
 		TraceID: from.span.TraceID(), SpanID: from.span.SpanID(), ParentSpanID: from.span.ParentSpanID(),
 		Start: from.span.StartTimestamp(), End: from.span.EndTimestamp(), Service: resource.Service,
 	}
@@ -45,7 +46,7 @@ func (b *batch) other(ctx context.Context, from origin, resource *genai.Resource
 // judgeItem shows the marks of the item b.event to the rules of its series, and
 // marks the item with what they find and what was found before.
 func (b *batch) judgeItem(ctx context.Context, from origin) {
-	ev := &b.event
+	ev := b.event
 	if m := &b.marks; !m.Empty() {
 		ev.User, ev.ResponseID = m.User, m.ResponseID
 		if m.Model != "" {
@@ -161,7 +162,8 @@ func (b *batch) log(ctx context.Context, from origin, resource *genai.Resource) 
 	if at == 0 {
 		at = from.log.record.ObservedTimestamp()
 	}
-	b.event = genai.Event{
+	b.event = &b.item
+	b.item = genai.Event{
 		TraceID: from.log.record.TraceID(), SpanID: from.log.record.SpanID(), End: at,
 		Service: resource.Service,
 	}
@@ -199,7 +201,8 @@ func deliveryOf(record plog.LogRecord, at pcommon.Timestamp) delivery {
 
 // forget makes b keep no telemetry alive.
 func (b *batch) forget() {
-	b.event, b.content, b.model, b.from = genai.Event{}, genai.Event{}, "", origin{}
+	b.ahead = [readAhead]reading{}
+	b.event, b.item, b.content, b.model, b.from = nil, genai.Event{}, genai.Event{}, "", origin{}
 	b.marks.Clear()
 	b.resolved, b.entry = nil, nil
 }

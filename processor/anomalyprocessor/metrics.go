@@ -9,6 +9,8 @@ import (
 // metricRow is one number of an LLM call that is judged. A new one is one row in
 // the table below.
 type metricRow struct {
+	// index is the place of the row in the table.
+	index int
 	// name is part of the public contract: configuration, attributes, ids.
 	name  string
 	field genai.Field
@@ -27,6 +29,19 @@ type metricRow struct {
 	loneScore float64
 }
 
+const (
+	metricLatency = iota
+	metricTTFT
+	metricInputTokens
+	metricOutputTokens
+	metricTotalTokens
+	metricCost
+)
+
+// sizeOffset is added to token counts before their logarithm is taken: below it
+// a ratio says little.
+const sizeOffset = 10
+
 // metrics is the table of all metrics. Its order is the order of evaluation,
 // of the anomalies on a span and of the states in a snapshot.
 //
@@ -35,34 +50,40 @@ type metricRow struct {
 // long lower tail, which "both" reports as anomalies.
 var metrics = [...]metricRow{
 	{
-		name: "latency_ms", field: genai.FieldLatency, value: func(e *genai.Event) float64 { return e.LatencyMillis },
+		index: metricLatency,
+		name:  "latency_ms", field: genai.FieldLatency, value: func(e *genai.Event) float64 { return e.LatencyMillis },
 		unit: "ms", typ: anomaly.TypeLatencySpike,
 		logOffset: 1, direction: detect.Up, minRelative: .2, minAbsolute: 50,
 	},
 	{
 		// Most prompts are short or cached and some are neither: a single late
 		// token says little.
-		name: "ttft_ms", field: genai.FieldTTFT, value: func(e *genai.Event) float64 { return e.TTFTMillis },
+		index: metricTTFT,
+		name:  "ttft_ms", field: genai.FieldTTFT, value: func(e *genai.Event) float64 { return e.TTFTMillis },
 		unit: "ms", typ: anomaly.TypeLatencySpike,
 		logOffset: 1, direction: detect.Up, minRelative: .2, minAbsolute: 50, loneScore: 2,
 	},
 	{
-		name: "input_tokens", field: genai.FieldInputTokens, value: func(e *genai.Event) float64 { return float64(e.InputTokens) },
+		index: metricInputTokens,
+		name:  "input_tokens", field: genai.FieldInputTokens, value: func(e *genai.Event) float64 { return float64(e.InputTokens) },
 		unit: "tokens", typ: anomaly.TypeTokenUsageSpike,
-		logOffset: 10, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+		logOffset: sizeOffset, direction: detect.Up, minRelative: .2, minAbsolute: 50,
 	},
 	{
-		name: "output_tokens", field: genai.FieldOutputTokens, value: func(e *genai.Event) float64 { return float64(e.OutputTokens) },
+		index: metricOutputTokens,
+		name:  "output_tokens", field: genai.FieldOutputTokens, value: func(e *genai.Event) float64 { return float64(e.OutputTokens) },
 		unit: "tokens", typ: anomaly.TypeTokenUsageSpike,
-		logOffset: 10, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+		logOffset: sizeOffset, direction: detect.Up, minRelative: .2, minAbsolute: 50,
 	},
 	{
-		name: "total_tokens", field: genai.FieldTotalTokens, value: func(e *genai.Event) float64 { return float64(e.TotalTokens) },
+		index: metricTotalTokens,
+		name:  "total_tokens", field: genai.FieldTotalTokens, value: func(e *genai.Event) float64 { return float64(e.TotalTokens) },
 		unit: "tokens", typ: anomaly.TypeTokenUsageSpike,
-		logOffset: 10, direction: detect.Up, minRelative: .2, minAbsolute: 50,
+		logOffset: sizeOffset, direction: detect.Up, minRelative: .2, minAbsolute: 50,
 	},
 	{
-		name: "cost_usd", field: genai.FieldCost, value: func(e *genai.Event) float64 { return e.CostUSD },
+		index: metricCost,
+		name:  "cost_usd", field: genai.FieldCost, value: func(e *genai.Event) float64 { return e.CostUSD },
 		unit: "USD", typ: anomaly.TypeCostAnomaly,
 		logOffset: 1e-5, direction: detect.Up, minRelative: .2, minAbsolute: 1e-4,
 	},

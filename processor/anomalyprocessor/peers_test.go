@@ -254,7 +254,7 @@ func TestLargeGroupsAreNotDescribed(t *testing.T) {
 // An event need not come from a span.
 func TestProviderOfAnEventWithoutASpan(t *testing.T) {
 	r := newRig(t, nil)
-	b := &batch{engine: r.eng}
+	b := &batch{event: &genai.Event{}, engine: r.eng}
 	b.event.Provider = "openai"
 	key := series.Key{Service: "a", Model: "gpt-4"}
 	ent := &entry{newest: 1}

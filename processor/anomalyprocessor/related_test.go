@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
 
@@ -88,7 +89,7 @@ func BenchmarkTouch(b *testing.B) {
 	g := newTraffic(1)
 	r.send(g.calls(200)...)
 	td := traces(g.call())
-	bt := &batch{engine: r.eng}
+	bt := &batch{event: &genai.Event{}, engine: r.eng}
 	rs := td.ResourceSpans().At(0)
 	from := origin{resource: rs.Resource(), scope: rs.ScopeSpans().At(0).Scope(), span: rs.ScopeSpans().At(0).Spans().At(0)}
 	key := series.Key{Service: "chat-api", Model: "gpt-4"}

@@ -28,10 +28,6 @@ type driftRule struct {
 	extractor *genai.Extractor
 }
 
-// sizeOffset is added to token counts before their logarithm is taken: below it
-// a ratio says little.
-const sizeOffset = 10
-
 func newDriftRule(cfg *Config) (rule, error) {
 	c := &cfg.Drift
 	r := &driftRule{
@@ -74,7 +70,7 @@ func (r *driftRule) pass(_ ruleState, _ time.Time, found []finding) []finding { 
 // call adds the call to the windows. A call that failed says nothing about what
 // the model does; a late one counts in the distributions only.
 func (r *driftRule) call(b *batch, s ruleState, late bool, found []finding) []finding {
-	ev, st, c := &b.event, s.(*driftState), &r.windows
+	ev, st, c := b.event, s.(*driftState), &r.windows
 	if ev.Failed {
 		return found
 	}
@@ -110,13 +106,13 @@ func (r *driftRule) call(b *batch, s ruleState, late bool, found []finding) []fi
 
 // relations adds the call to the relations of which it has both numbers.
 func (r *driftRule) relations(b *batch, st *driftState, in, out bool, found []finding) []finding {
-	ev := &b.event
+	ev := b.event
 	var x, y float64
 	if in {
-		x = detect.Ln(float64(ev.InputTokens) + sizeOffset)
+		x = b.ln(&metrics[metricInputTokens])
 	}
 	if out {
-		y = detect.Ln(float64(ev.OutputTokens) + sizeOffset)
+		y = b.ln(&metrics[metricOutputTokens])
 	}
 	if in && out {
 		found = r.relation(b, st, found, relationVerbosity, x, y)

@@ -104,7 +104,7 @@ type flood struct {
 
 func (r *securityRule) call(b *batch, st ruleState, late bool, found []finding) []finding {
 	s := st.(*securityState)
-	ev := &b.event
+	ev := b.event
 	refused := ev.FinishReason == finishContentFilter
 	user := s.user(r.seed, ev.User, refused)
 	if late {

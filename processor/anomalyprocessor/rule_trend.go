@@ -144,7 +144,7 @@ func (r *trendRule) call(b *batch, st ruleState, late bool, found []finding) []f
 			continue
 		}
 		m := &s.means[i]
-		x := row.value(&b.event) + row.logOffset
+		x := row.value(b.event) + row.logOffset
 		if !(x > 0) {
 			continue
 		}
@@ -154,7 +154,7 @@ func (r *trendRule) call(b *batch, st ruleState, late bool, found []finding) []f
 			found = r.close(b, i, m, found)
 			m.begin, m.sum, m.calls = b.at, 0, 0
 		}
-		m.sum += detect.Ln(x)
+		m.sum += b.ln(row)
 		m.calls++
 	}
 	return found

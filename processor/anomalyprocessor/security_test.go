@@ -196,11 +196,11 @@ func TestNormalTrafficIsNoThreat(t *testing.T) {
 	for series := range 300 {
 		rng := rand.New(rand.NewPCG(41, uint64(series)))
 		refusals := []float64{.001, .01, .05, .3}[series%4]
-		b := &batch{engine: &engine{cfg: cfg}, signals: genai.SignalCall | genai.SignalMarks}
+		b := &batch{event: &genai.Event{}, engine: &engine{cfg: cfg}, signals: genai.SignalCall | genai.SignalMarks}
 		st := built.newState()
 		for n := range 3000 {
 			b.at = epoch.Add(time.Duration(n) * time.Second).UnixNano()
-			b.event = genai.Event{User: fmt.Sprint("u", int(20*rng.ExpFloat64())), FinishReason: "stop"}
+			b.event = &genai.Event{User: fmt.Sprint("u", int(20*rng.ExpFloat64())), FinishReason: "stop"}
 			if rng.Float64() < refusals {
 				b.event.FinishReason = finishContentFilter
 			}
@@ -232,7 +232,7 @@ func stateOf(t testing.TB, r rule) ruleState {
 	t.Helper()
 	st := r.newState()
 	rng := rand.New(rand.NewPCG(51, 51))
-	b := &batch{engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks, from: emptyOrigin()}
+	b := &batch{event: &genai.Event{}, engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks, from: emptyOrigin()}
 	for n := range 400 {
 		b.at = epoch.Add(time.Duration(n) * time.Second).UnixNano()
 		b.event.FinishReason = [...]string{"stop", finishContentFilter}[rng.IntN(2)]
@@ -283,7 +283,7 @@ func FuzzReadRuleState(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b := &batch{engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks, at: 1, from: emptyOrigin()}
+		b := &batch{event: &genai.Event{}, engine: &engine{cfg: createDefaultConfig().(*Config)}, signals: genai.SignalCall | genai.SignalMarks, at: 1, from: emptyOrigin()}
 		b.marks.Evaluations = []genai.Evaluation{{Name: "relevance", Score: .5, Scored: true}}
 		b.event.FinishReason = finishContentFilter
 		for range 20 {
@@ -308,8 +308,8 @@ func ordinary(t testing.TB) (*batch, []rule, []ruleState) {
 	cfg := createDefaultConfig().(*Config)
 	c, err := newConversations(cfg)
 	require.NoError(t, err)
-	b := &batch{engine: &engine{cfg: cfg, conversations: c}, signals: genai.SignalCall, now: epoch, at: epoch.UnixNano()}
-	b.event = genai.Event{Service: "chat-api", ResponseModel: "gpt-4", User: "u1", Conversation: "conversation-1", FinishReason: "stop", TraceID: [16]byte{1}}
+	b := &batch{event: &genai.Event{}, engine: &engine{cfg: cfg, conversations: c}, signals: genai.SignalCall, now: epoch, at: epoch.UnixNano()}
+	b.event = &genai.Event{Service: "chat-api", ResponseModel: "gpt-4", User: "u1", Conversation: "conversation-1", FinishReason: "stop", TraceID: [16]byte{1}}
 	rules := contentRules(t)
 	var states []ruleState
 	for _, r := range rules {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/llmtraffic"
 )
 
@@ -240,7 +241,7 @@ func BenchmarkRules(b *testing.B) {
 			r := newRig(b, func(c *Config) {
 				c.Drift.Types, c.Evaluations.Enabled, c.Security.Enabled = nil, false, false
 			})
-			bt := &batch{engine: r.eng}
+			bt := &batch{event: &genai.Event{}, engine: r.eng}
 			ent := &entry{}
 			bt.at, bt.now = epoch.UnixNano(), epoch
 			b.ReportAllocs()
@@ -254,7 +255,7 @@ func BenchmarkRules(b *testing.B) {
 
 func TestRulesAllocateNothing(t *testing.T) {
 	r := newRig(t, nil)
-	bt := &batch{engine: r.eng, now: epoch, at: epoch.UnixNano(), from: emptyOrigin()}
+	bt := &batch{event: &genai.Event{}, engine: r.eng, now: epoch, at: epoch.UnixNano(), from: emptyOrigin()}
 	ent := &entry{}
 	assert.Zero(t, testing.AllocsPerRun(5000, func() {
 		bt.at += int64(3 * time.Second)

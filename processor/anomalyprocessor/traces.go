@@ -20,10 +20,22 @@ type batch struct {
 
 	now time.Time
 	// at is the event time at which event is judged, unix ns.
-	at    int64
-	event genai.Event
+	at int64
+	// event is the call or item that is judged.
+	event *genai.Event
+	item  genai.Event
+	// ahead are calls that are read and not judged yet.
+	ahead  [readAhead]reading
+	queued int
+	// lns are the logarithms of metrics of lnsOf, as far as known; see ln.
+	lns   [len(metrics)]float64
+	known uint8
+	lnsOf *genai.Event
 	// model is that of the series of event, see aliases.
 	model string
+	// conversation is the key of that of event, 0 for none.
+	conversation uint64
+	prefetched   uint64 // see conversations.prefetch
 	// entry is what is kept of that series.
 	entry *entry
 	// content is scratch memory for rules that read texts.
@@ -65,12 +77,27 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 			}
 		}
 	}
+	b.judgeQueued(ctx)
 	if b.counts.processed+b.counts.items > 0 {
 		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
 	}
 	b.forget()
 	e.batches.Put(b)
 	return td, nil
+}
+
+// readAhead is the number of calls that are read before they are judged. What
+// they need of the table of conversations, which is in no cache, is then fetched
+// from memory for all of them at once.
+const readAhead = 8
+
+// reading is a call that was read.
+type reading struct {
+	event        genai.Event
+	from         origin
+	signals      genai.Signal
+	problems     genai.Problem
+	conversation uint64
 }
 
 // origin is a span, or with log a log record, and what surrounds it.
@@ -82,6 +109,21 @@ type origin struct {
 	log *logItem
 }
 
+// set makes o equal to from. What neighbours share is not written again: while
+// garbage is collected, writing pointers is dear.
+func (o *origin) set(from *origin) {
+	if o.resource != from.resource {
+		o.resource = from.resource
+	}
+	if o.scope != from.scope {
+		o.scope = from.scope
+	}
+	if o.log != from.log {
+		o.log = from.log
+	}
+	o.span = from.span
+}
+
 // logItem is a log record and the list that it is in.
 type logItem struct {
 	record  plog.LogRecord
@@ -89,30 +131,61 @@ type logItem struct {
 }
 
 func (b *batch) span(ctx context.Context, from origin, resource *genai.Resource) {
-	signals, problems := b.extractor.Read(resource, from.scope, from.span, &b.event)
-	if signals&genai.SignalCall == 0 {
-		if signals != 0 {
+	r := &b.ahead[b.queued]
+	r.signals, r.problems = b.extractor.Read(resource, from.scope, from.span, &r.event)
+	if r.signals&genai.SignalCall == 0 {
+		if r.signals != 0 {
+			signals := r.signals
+			b.judgeQueued(ctx)
 			b.other(ctx, from, resource, signals)
 		}
 		return
 	}
+	r.from.set(&from)
+	if b.queued++; b.queued == readAhead {
+		b.judgeQueued(ctx)
+	}
+}
+
+// judgeQueued judges the calls that were read, in their order.
+func (b *batch) judgeQueued(ctx context.Context) {
+	queue := b.ahead[:b.queued]
+	b.queued = 0
+	if c := b.conversations; c != nil {
+		for i := range queue {
+			ev := &queue[i].event
+			queue[i].conversation = c.key(ev.Service, ev.Conversation, ev.TraceID)
+		}
+		for i := range queue {
+			b.prefetched |= c.prefetch(queue[i].conversation)
+		}
+	}
+	for i := range queue {
+		b.call(ctx, &queue[i])
+	}
+}
+
+// call judges a call.
+func (b *batch) call(ctx context.Context, r *reading) {
+	b.event, b.lnsOf, b.conversation = &r.event, nil, r.conversation
 	b.counts.processed++
-	b.signals, b.from, b.delivery = signals, from, delivery{b.event.TraceID, b.event.SpanID}
-	if signals&genai.SignalMarks != 0 {
-		genai.ReadMarks(from.span, &b.marks)
+	b.from.set(&r.from)
+	b.signals, b.delivery = r.signals, delivery{b.event.TraceID, b.event.SpanID}
+	if r.signals&genai.SignalMarks != 0 {
+		genai.ReadMarks(r.from.span, &b.marks)
 		b.countProblems()
 	}
-	for p := problems; p != 0; p &= p - 1 {
+	for p := r.problems; p != 0; p &= p - 1 {
 		b.counts.skipped[p.Index()]++
 	}
-	found := b.judge(ctx, from)
-	from.mark(found, b.resolved)
+	found := b.judge(ctx, r.from)
+	r.from.mark(found, b.resolved)
 }
 
 // judge shows the values of the event to the models of its series and returns
 // the anomalies to mark. The ends of earlier ones are in b.resolved.
 func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
-	ev := &b.event
+	ev := b.event
 	b.model = b.aliases.model(ev)
 	ref := b.table.Acquire(series.Key{Service: ev.Service, Model: b.model}, b.now.UnixNano())
 	if ref.Value.newest == 0 && b.cfg.ColdStart.Parent && ref.Key.Model != series.AllModels {
@@ -138,10 +211,8 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 	var o outcome
 	b.ended = b.ended[:0]
 	b.found = b.judgeRules(ent, late, b.found[:0])
-	if b.conversations != nil {
-		b.found = b.conversationCall(b.found)
-	}
 	if b.event.Failed {
+		b.found = b.conversationCall(b.found)
 		// A call that failed says nothing about how long or how dear a call
 		// that works is: it would teach the baseline that 30 ms are normal.
 		b.counts.skipped[skipFailedCall]++
@@ -170,7 +241,7 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 			j.model.Learn(st, b.at, x)
 			continue
 		}
-		if j.model.Absorb(st, b.at, x) {
+		if j.log && j.model.AbsorbLn(st, b.at, b.ln(j.metric)) || !j.log && j.model.Absorb(st, b.at, x) {
 			continue
 		}
 		v := j.model.Observe(st, b.at, x)
@@ -188,6 +259,7 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 			b.ended = append(b.ended, ending{judge: i, rebased: v.Rebased, expected: v.Expected})
 		}
 	}
+	b.found = b.conversationCall(b.found)
 	news := false
 	for i := range b.found {
 		news = news || b.found[i].ended == ""
@@ -210,6 +282,19 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		return b.tell(ctx, from, ent, &ref.Key, o)
 	}
 	return nil
+}
+
+// ln is the logarithm of a metric of the event plus the offset of the metric.
+// Several judges need it.
+func (b *batch) ln(m *metricRow) float64 {
+	if b.lnsOf != b.event {
+		b.known, b.lnsOf = 0, b.event
+	}
+	if b.known>>m.index&1 == 0 {
+		b.known |= 1 << m.index
+		b.lns[m.index] = detect.Ln(m.value(b.event) + m.logOffset)
+	}
+	return b.lns[m.index]
 }
 
 // repeated reports whether the item has come before and was marked, and returns
