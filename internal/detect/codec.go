@@ -39,6 +39,7 @@ func fingerprint(c *Config) uint64 {
 	num(math.Float64bits(c.MinAbsolute))
 	num(uint64(c.CoolDown))
 	num(math.Float64bits(c.LoneScore))
+	num(uint64(c.LearnEvery))
 	for _, d := range c.Detectors {
 		r := lookup(d.Name)
 		add([]byte(d.Name)...)
@@ -76,6 +77,7 @@ func (m *Model) AppendState(dst []byte, s *State) []byte {
 	f32(s.rho)
 	f32(s.prev)
 	f32(s.lent)
+	dst = le.AppendUint64(dst, uint64(s.learned))
 	dst = le.AppendUint16(dst, s.suspect)
 	dst = le.AppendUint16(dst, s.doubted)
 	dst = append(dst, s.lagN, s.calm, s.longN)
@@ -182,7 +184,7 @@ func (m *Model) read(r *reader, s *State) {
 	}
 	s.win.pivot, s.win.sum, s.win.sum2 = r.f32(), r.f64(), r.f64()
 	s.mean, s.variance = r.f64(), r.f64()
-	s.rho, s.prev, s.lent = r.f32(), r.f32(), r.f32()
+	s.rho, s.prev, s.lent, s.learned = r.f32(), r.f32(), r.f32(), int64(r.u64())
 	s.suspect, s.doubted, s.lagN, s.calm, s.longN = r.u16(), r.u16(), r.u8(), r.u8(), r.u8()
 	r.check(s.lent >= 0 && s.lent <= maxSpread && s.variance >= 0 && s.longN <= longSamples && (int(n) < m.cfg.MinSamples || s.longN > 0), "baseline is malformed")
 	r.check(math.Abs(float64(s.rho)) <= 9 && math.Abs(float64(s.prev)) <= winsorCUSUM, "correlation is malformed")

@@ -15,7 +15,11 @@ const (
 	DefaultMinSamples = 16
 	DefaultCoolDown   = 5 * time.Minute
 	DefaultLoneScore  = 1
-	maxLoneScore      = 10
+	// DefaultLearnEvery is that of [DefaultConfig].
+	DefaultLearnEvery = 2 * time.Second
+	// MaxLearnEvery is the largest.
+	MaxLearnEvery = time.Minute
+	maxLoneScore  = 10
 	// MaxDetectors is the most detectors that one model can run.
 	MaxDetectors = 8
 )
@@ -153,6 +157,11 @@ type Config struct {
 	// heavy tail: it costs single values that are little outside the limits.
 	// Default 1 (0 means the default): any value will do.
 	LoneScore float64
+	// LearnEvery is the event time in which at most 8 values are learned once
+	// the window is full, up to one minute: with 2 s a series of more than 4
+	// values a second learns from a sample of them, and a window of 64 spans 16
+	// s at least. All values are judged. Default 0: all are learned.
+	LearnEvery time.Duration
 	// Detectors to run, at most 8. Default nil: all of [Detectors].
 	Detectors []DetectorConfig
 }
@@ -163,6 +172,7 @@ func DefaultConfig() Config {
 		Window:     DefaultWindow,
 		MinSamples: DefaultMinSamples,
 		CoolDown:   DefaultCoolDown,
+		LearnEvery: DefaultLearnEvery,
 	}
 }
 
@@ -215,6 +225,9 @@ func (c Config) Validate() error {
 	}
 	if c.CoolDown < 0 {
 		fail("cool_down must be >= 0, got %v", c.CoolDown)
+	}
+	if c.LearnEvery < 0 || c.LearnEvery > MaxLearnEvery {
+		fail("learn_every must be in 0..%v, got %v", MaxLearnEvery, c.LearnEvery)
 	}
 	if !(c.LoneScore >= 1 && c.LoneScore <= maxLoneScore) {
 		fail("lone_score must be 0 (default) or in 1..%d, got %v", maxLoneScore, c.LoneScore)

@@ -9,7 +9,7 @@ import "math"
 // a run that the user hears of: it begins with the first finding on a side
 // that matters, and ends with the run.
 func (m *Model) episode(s *State, r *reference, x float64, results *[MaxDetectors]result, v *Verdict) {
-	m.push(s, r.y, false)
+	m.push(s, r.at, r.y, false)
 
 	spike, onset := false, r.at
 	var wanted uint8 // detectors that have a finding to report

@@ -2,9 +2,9 @@ package detect
 
 import "math"
 
-// push appends y to the lag and, once there is a block of values behind the
-// newest lagSize ones, hands that to the baseline.
-func (m *Model) push(s *State, y float64, suspect bool) {
+// push appends y, seen at event time at, to the lag and, once there is a block
+// of values behind the newest lagSize ones, hands that to the baseline.
+func (m *Model) push(s *State, at int64, y float64, suspect bool) {
 	if int(s.win.n) < m.cfg.MinSamples {
 		m.warm(s, y)
 		return
@@ -15,9 +15,23 @@ func (m *Model) push(s *State, y float64, suspect bool) {
 		s.suspect |= 1 << i
 	}
 	s.lagN = i + 1
-	if s.lagN == 2*lagSize {
-		m.advance(s)
+	if s.lagN < 2*lagSize {
+		return
 	}
+	if m.spare(s, at) {
+		copy(s.lag[:lagSize], s.lag[lagSize:])
+		s.lagN = lagSize
+		return
+	}
+	s.learned = max(s.learned, at)
+	m.advance(s)
+}
+
+// spare reports whether the oldest block of the lag need not be learned: another
+// one was just before, and there is nothing about it that must be known.
+func (m *Model) spare(s *State, at int64) bool {
+	since := at - s.learned
+	return since > 0 && since < int64(m.cfg.LearnEvery) && int(s.win.n) == m.cfg.Window && s.suspect|s.doubted == 0
 }
 
 // advance learns the oldest block of the lag.

@@ -138,12 +138,12 @@ func (m *Model) wordsOf(s *State, i int) []uint64 { return s.words[m.words[i][0]
 
 // Learn learns from x without judging it. It is meant for items that are too
 // late to alarm on; their event time does not matter.
-func (m *Model) Learn(s *State, _ int64, x float64) {
+func (m *Model) Learn(s *State, at int64, x float64) {
 	y, ok := m.transform(x)
 	if !ok || s.shiftSide != 0 {
 		return
 	}
-	m.push(s, y, int(s.win.n) >= m.cfg.MinSamples && (y < float64(s.quick.learnLo) || y > float64(s.quick.learnHi)))
+	m.push(s, at, y, int(s.win.n) >= m.cfg.MinSamples && (y < float64(s.quick.learnLo) || y > float64(s.quick.learnHi)))
 }
 
 // Absorb is the quick way for the values that nothing is to be said about. It
@@ -176,7 +176,7 @@ func (m *Model) absorb(s *State, at int64, y float64) bool {
 	default: // all of them or none would have to take it in
 		return false
 	}
-	m.push(s, y, false)
+	m.push(s, at, y, false)
 	return true
 }
 
@@ -189,7 +189,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	}
 	v.Samples = s.Samples()
 	if int(s.win.n) < m.cfg.MinSamples {
-		m.push(s, y, false)
+		m.push(s, at, y, false)
 		v.Samples = s.Samples()
 		return v
 	}
@@ -205,11 +205,11 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		v.Score = max(v.Score, res.score)
 	}
 	if v.Score < 1 && !s.inRun {
-		m.push(s, y, false)
+		m.push(s, at, y, false)
 		return v
 	}
 	if m.lone(s, &results) {
-		m.push(s, y, false)
+		m.push(s, at, y, false)
 		s.doubted |= 1 << (s.lagN - 1)
 		return v
 	}

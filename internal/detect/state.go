@@ -29,6 +29,8 @@ type State struct {
 	// they were alone.
 	doubted uint16
 	lagN    uint8
+	// learned is the event time at which a block of the lag was learned last.
+	learned int64
 
 	// A run lasts from the first value outside the limits, on either side,
 	// until the series is calm again. Its values have their own mean and

@@ -44,6 +44,10 @@ type Config struct {
 	// MinSamples is the number of values that a baseline needs before anything
 	// is judged, 8..window. Unit: values. Default 16.
 	MinSamples int `mapstructure:"min_samples"`
+	// LearnEvery is the event time in which a baseline that is full learns from
+	// at most 8 calls, up to 1m; all are judged. 0: it learns from all.
+	// Default 2s.
+	LearnEvery time.Duration `mapstructure:"learn_every"`
 	// CoolDown is the event time after an anomaly in which the same series and
 	// metric marks no further one, unless it has become more severe and is now
 	// high or critical; 0 means none. Default 5m.
@@ -137,6 +141,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		Window:           detect.DefaultWindow,
 		MinSamples:       detect.DefaultMinSamples,
+		LearnEvery:       detect.DefaultLearnEvery,
 		CoolDown:         detect.DefaultCoolDown,
 		MinSeverity:      anomaly.SeverityLow,
 		Peers:            defaultPeersConfig(),
@@ -166,6 +171,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MinSamples < minMinSamples || c.MinSamples > c.Window {
 		fail("min_samples must be in %d..window (%d), got %d", minMinSamples, c.Window, c.MinSamples)
+	}
+	if c.LearnEvery < 0 || c.LearnEvery > detect.MaxLearnEvery {
+		fail("learn_every must be in 0s..%v, got %v", detect.MaxLearnEvery, c.LearnEvery)
 	}
 	if c.CoolDown < 0 {
 		fail("cool_down must be 0s (none) or longer, got %v", c.CoolDown)
@@ -284,6 +292,7 @@ func (c *Config) plans() []plan {
 			Direction:   or(own.Direction, m.direction),
 			Window:      c.Window,
 			MinSamples:  c.MinSamples,
+			LearnEvery:  c.LearnEvery,
 			MinRelative: or(own.MinRelativeDeviation, m.minRelative),
 			MinAbsolute: or(own.MinAbsoluteDeviation, m.minAbsolute),
 			CoolDown:    c.CoolDown,

@@ -50,7 +50,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	cfg, err := loadConfig(t, "all")
 	require.NoError(t, err)
 	assert.Equal(t, &Config{
-		Window: 100, MinSamples: 32, CoolDown: time.Minute, MinSeverity: anomaly.SeverityHigh,
+		Window: 100, MinSamples: 32, LearnEvery: 500 * time.Millisecond, CoolDown: time.Minute, MinSeverity: anomaly.SeverityHigh,
 		Peers:       PeersConfig{Window: 5 * time.Minute, MaxRelated: 8},
 		MaxLateness: 2 * time.Minute, MaxFuture: 3 * time.Minute, MaxSeries: 1000, IdleTimeout: 2 * time.Hour,
 		Storage:          ptr(component.MustNewIDWithName("file_storage", "state")),
@@ -91,7 +91,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	require.Equal(t, "input_tokens", input.metric.name)
 	assert.Equal(t, detect.Config{
 		Scale: detect.Linear, LogOffset: 1, Direction: detect.Both, Window: 100, MinSamples: 32,
-		MinRelative: .5, MinAbsolute: 200, CoolDown: time.Minute,
+		MinRelative: .5, MinAbsolute: 200, CoolDown: time.Minute, LearnEvery: 500 * time.Millisecond,
 		Detectors: []detect.DetectorConfig{{Name: "z_score", Threshold: 6}, {Name: "mad"}, {Name: "cusum"}},
 	}, latency.model)
 	assert.Equal(t, []detect.DetectorConfig{{Name: "z_score", Threshold: 6}, {Name: "cusum"}}, input.model.Detectors)
@@ -107,6 +107,7 @@ func TestBadConfigIsRefused(t *testing.T) {
 			"agents::repetitions must be in 3..10, got 2", "agents::min_calls must be 2 or more, got 1", "agents::min_tokens must be 1 or more, got 0",
 			"agents::max_conversations must be in 64..4194304, got 1", "agents::idle_timeout must be 1s or longer, got 1ms",
 		},
+		"learn_every":          {"learn_every must be in 0s..1m0s, got 2m0s"},
 		"window":               {"window must be in 16..255, got 1000"},
 		"min_samples":          {"min_samples must be in 8..window (32), got 40"},
 		"cool_down":            {"cool_down must be 0s (none) or longer, got -1s"},
