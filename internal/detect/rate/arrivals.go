@@ -75,7 +75,7 @@ type ArrivalState struct {
 	// window is compared with the rate before it, of which it is no part yet.
 	past  [ringLen / learnLag]float64
 	disp  [numScales]dispersion
-	worst record
+	worst record // without an alarm
 
 	// The mean of the gaps between calls and of their squares, in seconds, and
 	// the number of gaps behind them.

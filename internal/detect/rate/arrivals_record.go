@@ -13,13 +13,16 @@ const (
 	// ownCalls is the number of expected calls from which on windows show how
 	// uneven calls are.
 	ownCalls = 5
-	// maxFall and maxPause (in seconds) bound what is kept.
-	maxFall, maxPause = (1 + math.MaxUint32) * longest, 1 << 40
+	// habit is the number of long gaps that it takes, about, to become usual, and
+	// habitMemory how long one is remembered in bins until the next comes.
+	habit, habitMemory = 8, 1440
+	// maxFall bounds what is kept, and maxPause (a long weekend, in seconds) what
+	// can be a pause.
+	maxFall, maxPause = (1 + math.MaxUint32) * longest, 3 * 86400
 )
 
-// record is the worst that a series has shown without a mark. It tells a change
-// from what the rhythm of the day, which is all that the dispersion of long
-// windows may know, does to a forecast.
+// record is the worst that a series has shown without a mark. The dispersion of
+// long windows cannot tell a stop from the rhythm of the day, this can.
 type record struct {
 	// fall is the largest factor by which windows of each length fell short of
 	// their forecast.
@@ -48,10 +51,10 @@ func (r *record) pause(gap float64, c Change) {
 // begin begins an episode: what is not learned yet may belong to it.
 func (r *record) begin() { r.fresh, r.ripe = 0, 0 }
 
-// close ends an episode. One long gap is an incident, two within the memory are
-// a habit, as long as the shorter one.
+// close ends an episode. One long gap is an incident; of the next ones a part is
+// learned, until they are a habit.
 func (r *record) close() {
-	r.gap = max(r.gap, min(r.told, r.open))
+	r.gap += max(0, min(r.told, r.open)-r.gap) / habit
 	r.told = max(r.told, r.open)
 	r.open = 0
 }
@@ -67,7 +70,7 @@ func (r *record) fade(now int64) {
 		r.fall[k] *= keep
 	}
 	r.gap *= keep
-	r.told *= keep
+	r.told *= 1 - 1./habitMemory
 }
 
 // recorded reports that the record is long enough to judge by.

@@ -85,14 +85,37 @@ func TestOneIncidentIsNoHabit(t *testing.T) {
 	assert.InDelta(t, 60, r.gap, 1)
 	r.pause(3600, Drop)
 	r.close()
-	assert.InDelta(t, 3600, r.gap, 0, "two are, as long as the shorter one")
-	r.pause(1800, Surge)
-	assert.InDelta(t, 3600, r.gap, 0)
+	assert.InDelta(t, 60+3540./8, r.gap, 1, "the second time an eighth of the shorter one is learned")
+	for range 30 {
+		r.pause(3600, Drop)
+		r.close()
+	}
+	assert.InDelta(t, 3600, r.gap, 100)
 	for now := range int64(recordMemory) {
 		r.fade(now)
 	}
-	assert.InDelta(t, 3600/2.718, r.gap, 1)
+	assert.InDelta(t, 3600/2.718, r.gap, 40)
 	assert.Less(t, 3600., gapNews*r.gap, "a pause once a week is never news")
+}
+
+// The same stop four days in a row is told every time, if later from the third on.
+func TestEachStopOfAWeekIsTold(t *testing.T) {
+	m := newArrivals(t, nil)
+	for _, rest := range []float64{0, .01} {
+		st := &ArrivalState{}
+		s := newSource(1, 30).weibull(.915).times(day(.5))
+		watch(m, st, s, 2*24*hour)
+		for stop := range 4 {
+			from := float64((2+stop)*1440 + 600)
+			s.times(between(from, from+120, rest))
+			found := watch(m, st, s, int64(from+24*60-600)*minute)
+			require.NotEmpty(t, found, "stop %d", stop)
+			delay := float64(found[0].At-start)/float64(minute) - from
+			t.Logf("%v of the calls left, stop %d: after %4.1f minutes", rest, stop, delay)
+			assert.True(t, delay > 0 && delay < 15, "stop %d: after %v minutes", stop, delay)
+			assert.Less(t, st.worst.gap, []float64{60, 600, 1000, 1300}[stop], "an incident is not learned, and a habit slowly")
+		}
+	}
 }
 
 func TestRecordMeansNothingBeforeADay(t *testing.T) {
