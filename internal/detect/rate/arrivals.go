@@ -73,8 +73,9 @@ type ArrivalState struct {
 	rate, weight float64
 	// past is the rate as it was when a block of bins began, by block. A long
 	// window is compared with the rate before it, of which it is no part yet.
-	past [ringLen / learnLag]float64
-	disp [numScales]dispersion
+	past  [ringLen / learnLag]float64
+	disp  [numScales]dispersion
+	worst record // without an alarm
 
 	// The mean of the gaps between calls and of their squares, in seconds, and
 	// the number of gaps behind them.
@@ -257,8 +258,12 @@ func (s *ArrivalState) seen(at, arrival int64) {
 	if at < s.last {
 		return
 	}
-	if s.last != 0 && s.change == Steady {
-		s.learnGap(float64(at-s.last) / 1e9)
+	if s.last != 0 {
+		gap := float64(at-s.last) / 1e9
+		if s.change == Steady {
+			s.learnGap(gap)
+		}
+		s.worst.pause(gap, s.change)
 	}
 	s.last = at
 	if !isLive(at, arrival) {
@@ -287,6 +292,7 @@ func (m *Arrivals) advance(s *ArrivalState, at int64) (sig Signal) {
 		for c := range s.doubt {
 			s.doubt[c] *= 1 - 1./doubtMemory
 		}
+		s.worst.fade(s.now)
 		m.learn(s)
 		sig = either(sig, m.closed(s, at))
 	}

@@ -4,7 +4,7 @@ import "math"
 
 // arrivalVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one.
-const arrivalVersion = 1
+const arrivalVersion = 2
 
 // Fingerprint identifies what a state means. The options only change how it goes
 // on.
@@ -20,6 +20,8 @@ func (s *ArrivalState) Append(dst []byte) []byte {
 		dst = appendF64(dst, s.disp[i].sum, s.disp[i].n)
 	}
 	dst = appendF64(dst, s.gap, s.gap2, s.gaps)
+	dst = appendF64(dst, s.worst.fall[:]...)
+	dst = appendF64(dst, s.worst.gap, s.worst.told, s.worst.open)
 	for c := Drop; c <= Surge; c++ {
 		dst = append(dst, s.lastTold[c])
 		dst = appendI64(dst, s.lastAlarm[c])
@@ -44,6 +46,12 @@ func (m *Arrivals) ReadState(src []byte) (*ArrivalState, error) {
 	}
 	s.gap, s.gap2 = r.f64(math.MaxFloat64/1e6, "gaps are malformed"), r.f64(math.MaxFloat64/1e6, "gaps are malformed")
 	s.gaps = r.f64(gapMemory, "gaps are malformed")
+	for i := range s.worst.fall {
+		s.worst.fall[i] = r.f64(maxFall, "record is malformed")
+	}
+	for _, gap := range []*float64{&s.worst.gap, &s.worst.told, &s.worst.open} {
+		*gap = r.f64(maxPause, "record is malformed")
+	}
 	for c := Drop; c <= Surge; c++ {
 		s.lastTold[c] = r.u8()
 		r.check(s.lastTold[c] <= Critical, "episode is malformed")

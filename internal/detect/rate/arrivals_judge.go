@@ -87,8 +87,8 @@ func (m *Arrivals) closed(s *ArrivalState, at int64) Signal {
 		if n > m.cfg.DropRatio*mu || mu < 1 {
 			continue
 		}
-		d := s.spread(k, float64(size))
-		if z := below(n, mu, d); z >= m.threshold(s, Drop) {
+		d, z := m.drop(s, k, n, mu)
+		if z >= m.threshold(s, Drop) {
 			s.rate = rate
 			s.open(Drop, k, m.onset(s, Drop, from, end-1), end)
 			return m.tell(s, at, n, mu, d, z)
@@ -126,6 +126,7 @@ func (m *Arrivals) normal(c Change, n, mu float64) bool {
 func (s *ArrivalState) open(c Change, scale int, onset, after int64) {
 	s.change, s.scale, s.onset, s.after, s.silent, s.told = c, uint8(scale), onset, after, false, 0
 	s.trigger = math.MaxUint32
+	s.worst.begin()
 	s.doubt[c] = min(s.doubt[c]+doubtStep, maxDoubt)
 	s.forget()
 }
@@ -133,6 +134,7 @@ func (s *ArrivalState) open(c Change, scale int, onset, after int64) {
 // close ends an episode; judging and learning go on with bin next.
 func (s *ArrivalState) close(next int64) {
 	s.change, s.told, s.silent = Steady, 0, false
+	s.worst.close()
 	s.first, s.learned = max(s.first, next), max(s.learned, next)
 	s.forget()
 }
@@ -162,9 +164,9 @@ func (m *Arrivals) follow(s *ArrivalState, end, at int64) Signal {
 		return None
 	}
 	n, mu := s.sum(end-size, end), s.rate*float64(size)
-	d := s.spread(int(s.scale), float64(size))
-	z := below(n, mu, d)
+	d, z := m.drop(s, int(s.scale), n, mu)
 	if s.change == Surge {
+		d = s.spread(int(s.scale), float64(size))
 		z = above(max(n, 1), mu, d)
 	}
 	if sev := m.severity(s.change, n, mu, z); sev > s.told && sev >= High && z >= m.cfg.Threshold {
@@ -218,7 +220,11 @@ func (m *Arrivals) tell(s *ArrivalState, at int64, n, mu, d, z float64) Signal {
 		Change: s.change, Onset: s.onset, At: at, Calls: uint64(n), Window: size * bin, Expected: mu,
 		Rate: n / float64(size), Normal: s.rate, Dispersion: d, Deviate: z,
 	}
-	r.Limit = m.limit(s.change, mu, d)
+	if s.change == Drop {
+		r.Limit = m.dropLimit(s, int(s.scale), mu)
+	} else {
+		r.Limit = m.limit(Surge, mu, d)
+	}
 	return m.news(s, sev, at, &r)
 }
 
@@ -270,7 +276,7 @@ func (m *Arrivals) Silence(s *ArrivalState, now int64) Signal {
 		return None
 	}
 	gap := now - s.arrival
-	if gap < m.cfg.MinSilence || gap <= 0 {
+	if gap < m.cfg.MinSilence || gap <= 0 || float64(gap)/1e9 < s.worst.gap {
 		return None
 	}
 	bins := float64(gap) / float64(bin)
@@ -279,6 +285,9 @@ func (m *Arrivals) Silence(s *ArrivalState, now int64) Signal {
 	need := m.rare
 	if s.change == Steady { // the logarithm of p goes with the square of z
 		need *= (1 + s.doubt[Drop]) * (1 + s.doubt[Drop])
+	}
+	if mu/d < need && m.longer(s, float64(gap)/1e9) {
+		d = s.own(k, bins)
 	}
 	rare := mu / d
 	if rare < need {

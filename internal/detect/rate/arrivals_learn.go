@@ -34,7 +34,9 @@ func (s *ArrivalState) learnWindow(k int, size int64) {
 	d := &s.disp[k]
 	if expected := d.rate * float64(size); expected > 0 && s.change == Steady {
 		now := s.dispersion(k)
-		e := s.sum(s.learned-size, s.learned) - expected
+		n := s.sum(s.learned-size, s.learned)
+		s.worst.fall[k] = max(s.worst.fall[k], fall(n, expected))
+		e := n - expected
 		expected = max(expected, 1)
 		d.sum += min(e*e/expected, clip*clip*now)
 		d.n++

@@ -53,6 +53,11 @@
 // distribution with the coefficient of variation of the gaps between the last
 // 512 calls, exp(-(mu Gamma(1+1/k))^k).
 //
+// D cannot tell a stop from the rhythm of the day. So the deepest fall of
+// windows of each length and the longest gap without an alarm are remembered,
+// with a memory of a week. What exceeds them several times is judged with D of
+// short windows; a gap that does not exceed the longest one is no evidence.
+//
 // The expected rate is an exponential mean with a memory of an hour, or of 256
 // calls where these take longer (at most a day). It learns a bin when the bin is
 // 16 minutes old and no episode is on. A window of 64 minutes is compared with

@@ -127,22 +127,25 @@ func serveGen(t *testing.T, path string, key []string) map[string][]float64 {
 // The requests of real production clients: measured rates in windows of 10
 // minutes over 14 days, calls drawn at these rates with Weibull gaps. Busy
 // series are thinned to at most one call a second, for time. There are no labels:
-// surges and drops of real clients are real.
+// surges and drops of real clients are real. The stops are: windows without a
+// call in series that have calls in 97 % of them.
 func TestServeGenRates(t *testing.T) {
 	type group struct {
 		name   string
 		series map[string][]float64
-		limit  float64 // findings in 1000 series-hours
+		limit  float64 // findings in 1000 series-hours, stops left out
+		stops  float64 // share of the stops that must be found
 	}
-	groups := []group{{"model totals", serveGen(t, publicData(t, "servegen", "model_rate_10min.csv"), []string{"model"}), 15}}
+	groups := []group{{"model totals", serveGen(t, publicData(t, "servegen", "model_rate_10min.csv"), []string{"model"}), 15, .9}}
 	files, err := filepath.Glob(filepath.Join(publicData(t, "servegen", "client_rate_10min"), "*.csv"))
 	require.NoError(t, err)
 	for _, f := range files {
-		groups = append(groups, group{"clients of " + strings.TrimSuffix(filepath.Base(f), ".csv"), serveGen(t, f, []string{"client"}), 50})
+		groups = append(groups, group{"clients of " + strings.TrimSuffix(filepath.Base(f), ".csv"), serveGen(t, f, []string{"client"}), 50, 0})
 	}
 	for _, g := range groups {
 		m := newArrivals(t, nil)
 		hours, drops, surges, n, calls := 0., 0, 0, 0, 0
+		stopped, stopsFound := 0, 0
 		for _, name := range sortedKeys(g.series) {
 			rates := g.series[name]
 			mean, used := 0., 0
@@ -161,6 +164,8 @@ func TestServeGenRates(t *testing.T) {
 			thin := min(1, 1/mean)
 			s := newSource(uint64(n), 60).weibull(.915)
 			s.rate = func(at float64) float64 { return thin * rates[min(int(at/600), len(rates)-1)] }
+			stops := stopsOf(rates)
+			stopped += len(stops)
 			st, last := &ArrivalState{}, int64(0)
 			end := int64(len(rates)) * 600 * second
 			for at := s.next(); at < start+end; at = s.next() {
@@ -171,6 +176,9 @@ func TestServeGenRates(t *testing.T) {
 				last = st.onset
 				if st.report.Change == Drop {
 					drops++
+					if stops[int((last+5*minute-start)/(10*minute))] {
+						stopsFound++
+					}
 				} else {
 					surges++
 				}
@@ -180,10 +188,24 @@ func TestServeGenRates(t *testing.T) {
 		if n == 0 {
 			continue
 		}
-		per := float64(drops+surges) / hours * 1000
-		t.Logf("%s: %d series, %.0f series-hours, %d calls: %d drops, %d surges, %.1f in 1000 series-hours", g.name, n, hours, calls, drops, surges, per)
+		per := float64(drops+surges-stopsFound) / hours * 1000
+		t.Logf("%s: %d series, %.0f series-hours, %d calls: %d of %d stops, %d other drops, %d surges, %.1f in 1000 series-hours without the stops",
+			g.name, n, hours, calls, stopsFound, stopped, drops-stopsFound, surges, per)
 		assert.LessOrEqual(t, per, g.limit)
+		assert.GreaterOrEqual(t, float64(stopsFound), g.stops*float64(stopped))
 	}
+}
+
+// stopsOf are the windows after the first day with which a time without a call
+// begins.
+func stopsOf(rates []float64) map[int]bool {
+	out := map[int]bool{}
+	for i := 144; i < len(rates); i++ {
+		if rates[i] == 0 && rates[i-1] > 0 {
+			out[i] = true
+		}
+	}
+	return out
 }
 
 func sortedKeys(m map[string][]float64) []string {
