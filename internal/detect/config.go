@@ -16,7 +16,7 @@ const (
 	DefaultCoolDown   = 5 * time.Minute
 	DefaultLoneScore  = 1
 	// DefaultLearnEvery is that of [DefaultConfig].
-	DefaultLearnEvery = 2 * time.Second
+	DefaultLearnEvery = 4 * time.Second
 	// MaxLearnEvery is the largest.
 	MaxLearnEvery = time.Minute
 	maxLoneScore  = 10
@@ -158,8 +158,8 @@ type Config struct {
 	// Default 1 (0 means the default): any value will do.
 	LoneScore float64
 	// LearnEvery is the event time in which at most 8 values are learned once
-	// the window is full, up to one minute: with 2 s a series of more than 4
-	// values a second learns from a sample of them, and a window of 64 spans 16
+	// the window is full, up to one minute: with 4 s a series of more than 2
+	// values a second learns from a sample of them, and a window of 64 spans 32
 	// s at least. All values are judged. Default 0: all are learned.
 	LearnEvery time.Duration
 	// Detectors to run, at most 8. Default nil: all of [Detectors].

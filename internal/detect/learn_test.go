@@ -42,12 +42,12 @@ func (b *busy) add(n int, factor float64) (alarms int) {
 }
 
 func TestABusySeriesLearnsFromASample(t *testing.T) {
-	b := newBusy(t, 2*time.Second)
+	b := newBusy(t, DefaultLearnEvery)
 	b.add(DefaultWindow+2*lagSize, 1)
 	full := b.s.Samples()
 	b.add(100*60, 1)
 	learned := b.s.Samples() - full
-	assert.InDelta(t, 8*60/2, learned, 16, "of 6000 values in a minute")
+	assert.InDelta(t, 8*60/4, learned, 16, "of 6000 values in a minute")
 
 	all := newBusy(t, 0)
 	all.add(DefaultWindow+2*lagSize+100*60, 1)
@@ -71,7 +71,7 @@ func TestABusySeriesIsJudgedAsIfAllWereLearned(t *testing.T) {
 		return noise, shifts, bursts
 	}
 	noise, shifts, bursts := run(0)
-	sampleNoise, sampleShifts, sampleBursts := run(2 * time.Second)
+	sampleNoise, sampleShifts, sampleBursts := run(DefaultLearnEvery)
 	assert.LessOrEqual(t, sampleNoise, noise+10, "alarms of 300 000 values of noise")
 	assert.GreaterOrEqual(t, sampleShifts, shifts-4, "shifts by three standard deviations, found within 4 s")
 	assert.GreaterOrEqual(t, bursts, 26, "of a fifth of a second; some are within the cool-down")
@@ -79,7 +79,7 @@ func TestABusySeriesIsJudgedAsIfAllWereLearned(t *testing.T) {
 }
 
 func TestABusySeriesFollowsANewNormal(t *testing.T) {
-	b := newBusy(t, 2*time.Second)
+	b := newBusy(t, DefaultLearnEvery)
 	b.add(5000, 1)
 	b.add(10_000, 4)
 	assert.LessOrEqual(t, b.add(20_000, 4), 2)
@@ -87,7 +87,7 @@ func TestABusySeriesFollowsANewNormal(t *testing.T) {
 }
 
 func TestValuesOfOneMomentAreAllLearned(t *testing.T) {
-	b := newBusy(t, 2*time.Second)
+	b := newBusy(t, DefaultLearnEvery)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {
 		b.m.Observe(&b.s, 7, 100*math.Exp(.2*r.NormFloat64()))

@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -53,12 +55,22 @@ func freeAddresses(t testing.TB) addresses {
 	return addresses{grpc: freePort(t), http: freePort(t), query: freePort(t), metrics: freePort(t), dir: t.TempDir()}
 }
 
+// freePort stays below the ports that the system gives to outgoing connections: one
+// of those may be taken between here and the start of the collector.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	const lowest, ephemeral = 10_240, 32_768
+	for range 100 {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(ephemeral-lowest)))
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+		if err != nil {
+			continue
+		}
+		require.NoError(t, l.Close())
+		return address
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // env is what collector-config.yaml and examples/full-stack.yaml read.

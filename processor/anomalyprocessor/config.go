@@ -46,7 +46,7 @@ type Config struct {
 	MinSamples int `mapstructure:"min_samples"`
 	// LearnEvery is the event time in which a baseline that is full learns from
 	// at most 8 calls, up to 1m; all are judged. 0: it learns from all.
-	// Default 2s.
+	// Default 4s.
 	LearnEvery time.Duration `mapstructure:"learn_every"`
 	// CoolDown is the event time after an anomaly in which the same series and
 	// metric marks no further one, unless it has become more severe and is now
