@@ -123,9 +123,16 @@ func (st *state) unset() {
 		name    *string
 		concept concept
 	}{
-		{&ev.Operation, conceptOperation}, {&ev.Provider, conceptProvider}, {&ev.RequestModel, conceptRequestModel},
-		{&ev.ResponseModel, conceptResponseModel}, {&ev.ResponseID, conceptResponseID}, {&ev.FinishReason, conceptFinishReason},
-		{&ev.Conversation, conceptConversation}, {&ev.User, conceptUser}, {&ev.Agent, conceptAgent}, {&ev.ErrorType, conceptErrorType},
+		{&ev.Operation, conceptOperation},
+		{&ev.Provider, conceptProvider},
+		{&ev.RequestModel, conceptRequestModel},
+		{&ev.ResponseModel, conceptResponseModel},
+		{&ev.ResponseID, conceptResponseID},
+		{&ev.FinishReason, conceptFinishReason},
+		{&ev.Conversation, conceptConversation},
+		{&ev.User, conceptUser},
+		{&ev.Agent, conceptAgent},
+		{&ev.ErrorType, conceptErrorType},
 	} {
 		if st.best[n.concept] == 0 && *n.name != "" {
 			*n.name = ""
