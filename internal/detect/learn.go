@@ -19,8 +19,7 @@ func (m *Model) push(s *State, at int64, y float64, suspect bool) {
 		return
 	}
 	if m.spare(s, at) {
-		copy(s.lag[:lagSize], s.lag[lagSize:])
-		s.lagN = lagSize
+		s.dropBlock()
 		return
 	}
 	s.learned = max(s.learned, at)
@@ -32,6 +31,14 @@ func (m *Model) push(s *State, at int64, y float64, suspect bool) {
 func (m *Model) spare(s *State, at int64) bool {
 	since := at - s.learned
 	return since > 0 && since < int64(m.cfg.LearnEvery) && int(s.win.n) == m.cfg.Window && s.suspect|s.doubted == 0
+}
+
+// dropBlock takes the oldest block out of the lag.
+func (s *State) dropBlock() {
+	copy(s.lag[:lagSize], s.lag[lagSize:])
+	s.suspect >>= lagSize
+	s.doubted >>= lagSize
+	s.lagN = lagSize
 }
 
 // advance learns the oldest block of the lag.
@@ -47,10 +54,7 @@ func (m *Model) advance(s *State) {
 		}
 	}
 	doubted := s.doubted&(1<<lagSize-1) != 0
-	copy(s.lag[:lagSize], s.lag[lagSize:])
-	s.suspect >>= lagSize
-	s.doubted >>= lagSize
-	s.lagN = lagSize
+	s.dropBlock()
 	if k == 0 {
 		return
 	}

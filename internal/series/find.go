@@ -7,18 +7,11 @@ func (t *Table[V]) Find(k Key) (r Ref[V], ok bool) {
 	h := t.hash(&k)
 	s := t.shard(h)
 	s.mu.Lock()
-	for p := s.index.start(h); ; p = s.index.next(p) {
-		slot, ok := s.index.at(p, h)
-		if !ok {
-			break
-		}
-		if slot == none {
-			continue
-		}
-		if e := s.at(slot); e.key.is(&k) {
-			return Ref[V]{Value: &e.value, Key: e.key.unpack(), shard: s}, true
-		}
+	slot := s.find(h, &k)
+	if slot == none {
+		s.mu.Unlock()
+		return r, false
 	}
-	s.mu.Unlock()
-	return r, false
+	e := s.at(slot)
+	return Ref[V]{Value: &e.value, Key: e.key.unpack(), shard: s}, true
 }

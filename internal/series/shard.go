@@ -85,30 +85,33 @@ func (s *shard[V]) init(limit, shards int, o *Options[V], c *counters) {
 
 func (s *shard[V]) at(i int32) *entry[V] { return &s.slabs[i>>slabBits][i&(maxSlab-1)] }
 
+// find returns the slot of k, none when there is none.
+func (s *shard[V]) find(h uint64, k *Key) int32 {
+	for p := s.index.start(h); ; p = s.index.next(p) {
+		slot, ok := s.index.at(p, h)
+		if !ok || slot != none && s.at(slot).key.is(k) {
+			return slot
+		}
+	}
+}
+
 // get finds or creates the entry of k. It returns nil when k is not a parent
 // and no place can be made for it.
 func (s *shard[V]) get(h uint64, k *Key, now int64, parent bool) (e *entry[V], created bool) {
-	for p := s.index.start(h); ; p = s.index.next(p) {
-		slot, ok := s.index.at(p, h)
-		if !ok {
-			break
+	slot := s.find(h, k)
+	if slot != none {
+		e := s.at(slot)
+		e.last = max(e.last, now)
+		if moved := s.move(e.last); moved != e.moved || s.grain < 0 {
+			e.moved = moved
+			s.touch(slot)
 		}
-		if slot == none {
-			continue
-		}
-		if e := s.at(slot); e.key.is(k) {
-			e.last = max(e.last, now)
-			if moved := s.move(e.last); moved != e.moved || s.grain < 0 {
-				e.moved = moved
-				s.touch(slot)
-			}
-			return e, false
-		}
+		return e, false
 	}
 	if !s.makeRoom(now, parent) {
 		return nil, false
 	}
-	slot := s.take()
+	slot = s.take()
 	e = s.at(slot)
 	e.key = pack(k, parent)
 	e.hash, e.last, e.moved = uint32(h), now, s.move(now)

@@ -20,7 +20,6 @@ var ErrState = errors.New("ensemble state")
 type visitor interface {
 	u8(x *uint8)
 	u16(x *uint16)
-	u32(x *uint32)
 	u64(x *uint64)
 	i8(x *int8)
 	i16(x *int16)
@@ -183,7 +182,6 @@ type writer []byte
 
 func (w *writer) u8(x *uint8)    { *w = append(*w, *x) }
 func (w *writer) u16(x *uint16)  { *w = binary.LittleEndian.AppendUint16(*w, *x) }
-func (w *writer) u32(x *uint32)  { *w = binary.LittleEndian.AppendUint32(*w, *x) }
 func (w *writer) u64(x *uint64)  { *w = binary.LittleEndian.AppendUint64(*w, *x) }
 func (w *writer) i8(x *int8)     { *w = append(*w, uint8(*x)) }
 func (w *writer) i16(x *int16)   { *w = binary.LittleEndian.AppendUint16(*w, uint16(*x)) }
@@ -212,7 +210,6 @@ func (r *reader) take(n int) []byte {
 
 func (r *reader) u8(x *uint8)   { *x = r.take(1)[0] }
 func (r *reader) u16(x *uint16) { *x = binary.LittleEndian.Uint16(r.take(2)) }
-func (r *reader) u32(x *uint32) { *x = binary.LittleEndian.Uint32(r.take(4)) }
 func (r *reader) u64(x *uint64) { *x = binary.LittleEndian.Uint64(r.take(8)) }
 func (r *reader) i8(x *int8)    { *x = int8(r.take(1)[0]) }
 func (r *reader) i16(x *int16)  { *x = int16(binary.LittleEndian.Uint16(r.take(2))) }
