@@ -194,7 +194,7 @@ func FuzzFromMetric(f *testing.F) {
 }
 
 func FuzzCanonicalModel(f *testing.F) {
-	for _, s := range []string{"us.anthropic.claude-opus-4-6-v1:0", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "\x1b[1mopus[1m]\x1b[22m", "a/b@latest"} {
+	for _, s := range []string{"us.anthropic.claude-opus-4-6-v1:0", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "\x1b[1mopus[1m]\x1b[22m", "a/b@latest", "a/\n@latest"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

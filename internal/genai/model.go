@@ -67,18 +67,18 @@ func canonicalModel(s string) string {
 	if arn && !strings.Contains(s, "foundation-model/") && !strings.Contains(s, ":inference-profile/") {
 		return s
 	}
-	if i := strings.LastIndexByte(s, '/'); i >= 0 && i+1 < len(s) {
+	if i := strings.LastIndexByte(s, '/'); i >= 0 && strings.TrimSpace(s[i+1:]) != "" {
 		s = s[i+1:]
 	}
 	if i := strings.LastIndexByte(s, '['); i > 0 {
 		s = contextWindow.ReplaceAllString(s, "")
 	}
 	s = bedrockModel(s)
-	if base, version, ok := strings.Cut(s, "@"); ok && base != "" {
+	if base, version, ok := strings.Cut(s, "@"); ok && strings.TrimSpace(base) != "" {
 		if version == "" || version == "default" || version == "latest" {
 			return base
 		}
-		return base + "-" + version
+		return base + "-" + strings.ReplaceAll(version, "@", "-")
 	}
 	return s
 }
