@@ -24,6 +24,9 @@ type Options struct {
 	// empty, Event.ID too, and problems with it are not reported. Texts are not
 	// read. Default: false.
 	MeasuresOnly bool
+	// Signals makes [Extractor.Read] tell the signals of a span without
+	// MeasuresOnly, too. Default: false.
+	Signals bool
 	// Embeddings fills the embeddings of prompt and response, which takes memory
 	// for each call that carries one. Not with MeasuresOnly. Default: false.
 	Embeddings bool
@@ -36,6 +39,7 @@ type Extractor struct {
 	maxText       int
 	captureText   bool
 	measuresOnly  bool
+	usage         usageRules
 	providers     aliasIndex
 	finishReasons aliasIndex
 }
@@ -65,12 +69,13 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 			return isMeasure(c) && (c != conceptFinishReason || s.json == "")
 		}
 		return true
-	}, o.MeasuresOnly)
+	}, o.MeasuresOnly || o.Signals)
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)
 	}
 	return &Extractor{
 		program: p, maxText: o.MaxTextBytes, captureText: captureText, measuresOnly: o.MeasuresOnly,
+		usage:         newUsageRules(t),
 		providers:     newAliasIndex(providerAliases),
 		finishReasons: newAliasIndex(finishReasonAliases),
 	}, nil
@@ -121,8 +126,9 @@ func (x *Extractor) Resource(res pcommon.Resource) Resource {
 
 // FromSpan reads the LLM call that span describes into ev, overwriting it
 // wholly, and reports what was wrong with the span. If the span is no leaf
-// inference call, ev is left as it is and no problems are reported. A nil res
-// is a resource about which nothing is known.
+// inference call, or the ledger found its call to be told elsewhere
+// ([AttrCallDuplicate]), ev is of no use afterwards and no problems are
+// reported. A nil res is a resource about which nothing is known.
 //
 // Strings of ev share memory with the span. Nothing is allocated for the usual
 // call when texts are not captured.
@@ -131,8 +137,8 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 	return signals&SignalCall != 0, problems
 }
 
-// Read is [Extractor.FromSpan], and tells with MeasuresOnly which signals the
-// span carries, be it a call or not.
+// Read is [Extractor.FromSpan], and tells with MeasuresOnly or Signals which signals
+// the span carries, be it a call or not.
 func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span ptrace.Span, ev *Event) (signals Signal, problems Problem) {
 	attrs := span.Attributes()
 	signals = x.signals(scope, span, attrs)
@@ -179,11 +185,14 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 			}
 		}
 	}
+	if st.signals&signalDuplicate != 0 {
+		return st.signals &^ signalDuplicate, 0
+	}
 	st.late(scope, span, attrs)
 	if span.Events().Len() > 0 {
 		st.events(span)
 	}
-	st.finish(span)
+	st.finish(scope, span)
 	return SignalCall | st.signals, st.problems
 }
 

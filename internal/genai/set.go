@@ -116,6 +116,21 @@ func (st *state) setCount(c concept, n int64) {
 	case conceptReasoningTokens:
 		ev.ReasoningTokens = n
 		ev.Present |= FieldReasoningTokens
+	case conceptCacheWrite5mTokens:
+		ev.CacheWrite5mTokens = n
+		ev.Present |= FieldCacheWrite5mTokens
+	case conceptCacheWrite1hTokens:
+		ev.CacheWrite1hTokens = n
+		ev.Present |= FieldCacheWrite1hTokens
+	case conceptAudioInputTokens:
+		ev.AudioInputTokens = n
+		ev.Present |= FieldAudioInputTokens
+	case conceptAudioOutputTokens:
+		ev.AudioOutputTokens = n
+		ev.Present |= FieldAudioOutputTokens
+	case conceptImageInputTokens:
+		ev.ImageInputTokens = n
+		ev.Present |= FieldImageInputTokens
 	}
 }
 
@@ -157,6 +172,8 @@ func (st *state) setName(r *rule, name string) {
 		ev.Tenant = name
 	case conceptAgent:
 		ev.Agent = name
+	case conceptServiceTier:
+		ev.ServiceTier = name
 	case conceptService:
 		ev.Service = name
 	case conceptEnvironment:
@@ -167,9 +184,12 @@ func (st *state) setName(r *rule, name string) {
 }
 
 // finish derives what follows from the rest.
-func (st *state) finish(span ptrace.Span) {
+func (st *state) finish(scope pcommon.InstrumentationScope, span ptrace.Span) {
 	st.unset()
 	ev := st.ev
+	if ev.Present&usageParts != 0 || ev.Streaming {
+		st.settleUsage(scope, span.Attributes())
+	}
 	status := span.Status()
 	ev.Failed = status.Code() == ptrace.StatusCodeError || st.best[conceptErrorType] != 0
 	switch {

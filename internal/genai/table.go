@@ -142,7 +142,15 @@ var standard = table{
 			"llm.usage.reasoning_tokens",
 		)),
 
+		conceptCacheWrite5mTokens: cacheWrite5mSelectors,
+		conceptCacheWrite1hTokens: cacheWrite1hSelectors,
+		conceptAudioInputTokens:   audioInputSelectors,
+		conceptAudioOutputTokens:  audioOutputSelectors,
+		conceptImageInputTokens:   imageInputSelectors,
+		conceptServiceTier:        serviceTierSelectors,
+
 		conceptCost: keys(
+			AttrCostUSD,
 			"gen_ai.usage.cost",
 			"gen_ai.usage.total_cost",
 			"gen_ai.usage.cost.total",
