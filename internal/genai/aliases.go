@@ -41,6 +41,18 @@ var finishReasonAliases = []alias{
 	{"content_filter", []string{"content-filter", "SAFETY", "refusal"}},
 }
 
+// operationAliases are what emitters with span kinds of their own call the
+// operations of the GenAI conventions.
+var operationAliases = []alias{
+	{OperationChat, []string{
+		"LLM", "llm", "generation", "ai.generateText.doGenerate", "ai.streamText.doStream",
+		"ai.generateObject.doGenerate", "ai.streamObject.doStream",
+	}},
+	{OperationTextCompletion, []string{"completion"}},
+	{OperationEmbeddings, []string{"EMBEDDING", "embedding", "ai.embed.doEmbed", "ai.embedMany.doEmbed"}},
+	{"rerank", []string{"RERANKER"}},
+}
+
 // aliasIndex finds the canonical name of a spelling.
 type aliasIndex struct {
 	index     index
@@ -85,6 +97,11 @@ func (x *Extractor) provider(s string) string {
 		}
 	}
 	return s
+}
+
+func (x *Extractor) operation(s string) string {
+	o, _ := x.operations.find(s)
+	return o
 }
 
 func (x *Extractor) finishReason(s string) string {

@@ -67,17 +67,7 @@ type callSlot struct {
 func (t *table) program(wanted func(concept, *selector) bool, signals bool) (*program, error) {
 	p := &program{}
 	b := builder{program: p}
-	for c := range t.concepts {
-		c := concept(c)
-		for rank := range t.concepts[c] {
-			if !wanted(c, &t.concepts[c][rank]) {
-				continue
-			}
-			if err := b.add(c, rank, &t.concepts[c][rank]); err != nil {
-				b.errs = append(b.errs, fmt.Errorf("concept %s, selector %d: %w", conceptSpec[c].name, rank, err))
-			}
-		}
-	}
+	b.addConcepts(t, wanted)
 	for i := range t.calls {
 		if err := b.addCall(&t.calls[i]); err != nil {
 			b.errs = append(b.errs, fmt.Errorf("call rule %d: %w", i, err))
@@ -94,6 +84,39 @@ func (t *table) program(wanted func(concept, *selector) bool, signals bool) (*pr
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
 	}
+	p.build()
+	if signals {
+		p.attributes.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
+		p.calls.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
+	}
+	return p, nil
+}
+
+type builder struct {
+	*program
+	// logs: the program is for log records.
+	logs       bool
+	anyOfRules int
+	errs       []error
+}
+
+// addConcepts adds the wanted selectors of all concepts.
+func (b *builder) addConcepts(t *table, wanted func(concept, *selector) bool) {
+	for c := range t.concepts {
+		c := concept(c)
+		for rank := range t.concepts[c] {
+			if !wanted(c, &t.concepts[c][rank]) {
+				continue
+			}
+			if err := b.add(c, rank, &t.concepts[c][rank]); err != nil {
+				b.errs = append(b.errs, fmt.Errorf("concept %s, selector %d: %w", conceptSpec[c].name, rank, err))
+			}
+		}
+	}
+}
+
+// build makes the program ready for use, after which nothing may be added.
+func (p *program) build() {
 	for i := range p.rules {
 		for j := range p.rules[i] {
 			if r := &p.rules[i][j]; r.late != 0 {
@@ -104,17 +127,6 @@ func (t *table) program(wanted func(concept, *selector) bool, signals bool) (*pr
 	for _, x := range []*index{&p.attributes, &p.patterns, &p.events, &p.resources, &p.calls} {
 		x.build()
 	}
-	if signals {
-		p.attributes.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
-		p.calls.allow(evaluationPrefix[0], len(evaluationPrefix)+1)
-	}
-	return p, nil
-}
-
-type builder struct {
-	*program
-	anyOfRules int
-	errs       []error
 }
 
 var (
@@ -127,8 +139,8 @@ var (
 )
 
 func (b *builder) add(c concept, rank int, s *selector) error {
-	if s.log != "" {
-		return nil // not found on spans
+	if b.logs && (s.event != "" || len(s.events) > 0 || s.span != "" || s.status != ptrace.StatusCodeUnset || s.resource) || !b.logs && s.log != "" {
+		return nil // not found there
 	}
 	k := conceptSpec[c].kind
 	point := s.unit == unitRFC3339 || s.unit == unitEventTime
@@ -179,7 +191,7 @@ func (b *builder) add(c concept, rank int, s *selector) error {
 		}
 		return nil
 	}
-	if costly || len(s.when) > 0 || s.scope != "" || s.span != "" || s.status != ptrace.StatusCodeUnset {
+	if costly || len(s.when) > 0 || s.scope != "" || s.log != "" || s.span != "" || s.status != ptrace.StatusCodeUnset {
 		if len(b.late) == maxLate {
 			return errTooMany
 		}

@@ -213,8 +213,8 @@ func (e *Event) identify(span ptrace.Span) {
 
 // derivedID stands in for NewEventID when the span has no usable ids. Start and
 // end are those of the span, before any check, so that a redelivery gives the
-// same id however odd its times are.
-func (e *Event) derivedID(start, end pcommon.Timestamp) uuid.UUID {
+// same id however odd its times are. More is what else tells it from others.
+func (e *Event) derivedID(start, end pcommon.Timestamp, more ...string) uuid.UUID {
 	b := make([]byte, 0, 256)
 	b = append(b, namespace[:]...)
 	b = append(b, e.TraceID[:]...)
@@ -223,6 +223,9 @@ func (e *Event) derivedID(start, end pcommon.Timestamp) uuid.UUID {
 	b = binary.BigEndian.AppendUint64(b, uint64(end))
 	for _, s := range [...]string{e.Service, e.Operation, e.RequestModel, e.ResponseModel, e.ResponseID, e.Conversation, e.User} {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	for _, s := range more {
 		b = append(b, s...)
 	}
 	sum := sha1.Sum(b) //nolint:gosec // see the import

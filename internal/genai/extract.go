@@ -32,14 +32,16 @@ type Options struct {
 	Embeddings bool
 }
 
-// Extractor reads events out of spans. It is immutable and safe for use by any
+// Extractor reads events out of spans, log records and metrics. It is immutable and safe for use by any
 // number of goroutines.
 type Extractor struct {
 	*program
+	logs          *logProgram
 	maxText       int
 	captureText   bool
 	measuresOnly  bool
 	usage         usageRules
+	operations    aliasIndex
 	providers     aliasIndex
 	finishReasons aliasIndex
 }
@@ -57,7 +59,7 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 		o.MaxTextBytes = defaultMaxTextBytes
 	}
 	captureText := o.CaptureText && !o.MeasuresOnly
-	p, err := t.program(func(c concept, s *selector) bool {
+	wanted := func(c concept, s *selector) bool {
 		switch {
 		case conceptSpec[c].kind == kindContent:
 			return captureText
@@ -69,12 +71,18 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 			return isMeasure(c) && (c != conceptFinishReason || s.json == "")
 		}
 		return true
-	}, o.MeasuresOnly || o.Signals)
+	}
+	p, err := t.program(wanted, o.MeasuresOnly || o.Signals)
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)
 	}
+	logs, err := t.logProgram(wanted)
+	if err != nil {
+		return nil, fmt.Errorf("compile attribute table for log records: %w", err)
+	}
 	return &Extractor{
-		program: p, maxText: o.MaxTextBytes, captureText: captureText, measuresOnly: o.MeasuresOnly,
+		program: p, logs: logs, maxText: o.MaxTextBytes, captureText: captureText, measuresOnly: o.MeasuresOnly,
+		operations:    newAliasIndex(operationAliases),
 		usage:         newUsageRules(t),
 		providers:     newAliasIndex(providerAliases),
 		finishReasons: newAliasIndex(finishReasonAliases),
@@ -153,7 +161,7 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 	}
 	ev.clear()
 	ev.TraceID, ev.SpanID, ev.ParentSpanID = span.TraceID(), span.SpanID(), span.ParentSpanID()
-	st := state{extractor: x, ev: ev}
+	st := state{extractor: x, program: x.program, ev: ev}
 	st.times(span)
 	st.resource(res)
 	for k, v := range attrs.All() {
@@ -188,11 +196,20 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 	if st.signals&signalDuplicate != 0 {
 		return st.signals &^ signalDuplicate, 0
 	}
-	st.late(scope, span, attrs)
+	if st.pending[0]|st.pending[1] != 0 {
+		st.late(source{scope: scope.Name(), span: span.Name(), status: span.Status().Code()}, attrs)
+	}
 	if span.Events().Len() > 0 {
 		st.events(span)
 	}
-	st.finish(scope, span)
+	if ev.Present&usageParts != 0 || ev.Streaming {
+		st.settleUsage(source{scope: scope.Name(), span: span.Name()}, scope.Version(), attrs)
+	}
+	status := span.Status()
+	st.finish(status.Code() == ptrace.StatusCodeError, status.Message())
+	if !x.measuresOnly {
+		ev.identify(span)
+	}
 	return SignalCall | st.signals, st.problems
 }
 

@@ -65,14 +65,15 @@ func isMeasure(c concept) bool {
 type kind uint8
 
 const (
-	kindName     kind = iota // short text; a number is refused
-	kindID                   // short text; an integer is accepted and written out
-	kindMessage              // text of any length, cut to the text limit
-	kindProvider             // name, put into its canonical spelling
-	kindFinish               // name, put into its canonical spelling
-	kindCount                // whole number from 0 to 1e9
-	kindCost                 // US dollars
-	kindMillis               // duration in milliseconds
+	kindName      kind = iota // short text; a number is refused
+	kindID                    // short text; an integer is accepted and written out
+	kindOperation             // name, put into its canonical spelling
+	kindMessage               // text of any length, cut to the text limit
+	kindProvider              // name, put into its canonical spelling
+	kindFinish                // name, put into its canonical spelling
+	kindCount                 // whole number from 0 to 1e9
+	kindCost                  // US dollars
+	kindMillis                // duration in milliseconds
 	kindBool
 	kindContent // text of prompt or answer, possibly of several parts
 	kindSignal  // that the attribute is there is all that matters
@@ -85,7 +86,7 @@ var conceptSpec = [conceptCount]struct {
 	name string
 	kind kind
 }{
-	conceptOperation:          {"operation", kindName},
+	conceptOperation:          {"operation", kindOperation},
 	conceptProvider:           {"provider", kindProvider},
 	conceptRequestModel:       {"model_request", kindName},
 	conceptResponseModel:      {"model_response", kindName},
@@ -164,8 +165,8 @@ type selector struct {
 
 	// resource: key is a resource attribute.
 	resource bool
-	// event is the name of a span event; log that of a log record, which spans
-	// do not have.
+	// event is the name of a span event; log that of a log event, which makes
+	// this a selector for log records only.
 	event, log string
 	// events are names of span events that together make up one text.
 	events []string
@@ -200,10 +201,27 @@ type callRule struct {
 	anyOf, unless []string
 }
 
+// logRule says by what a log record is known to describe a call. A record does
+// when its event has the name and the conditions of any rule hold.
+type logRule struct {
+	// name of the event, and attributes that must have one of some values.
+	name string
+	when []condition
+	// span: the record has the ids of the very call, as a span of it would, so
+	// that both are one event.
+	span bool
+	// failed: the call has failed. failures: the record describes a call only if
+	// it says that the call has failed; others report it again when it is done.
+	failed, failures bool
+	// operation is what such calls are where the record does not say it.
+	operation string
+}
+
 // table is the whole mapping. The first selector of a concept that gives a
 // present, valid, non-empty value wins.
 type table struct {
 	calls    []callRule
+	logs     []logRule
 	concepts [conceptCount][]selector
 }
 

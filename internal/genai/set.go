@@ -2,7 +2,6 @@ package genai
 
 import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // setValue is set for an attribute. It takes the values that nearly all have
@@ -16,7 +15,7 @@ func (st *state) setValue(r *rule, v pcommon.Value) {
 			}
 			return
 		}
-	case kindName, kindID, kindProvider, kindFinish:
+	case kindName, kindID, kindProvider, kindFinish, kindOperation:
 		if s := v.Str(); s != "" && len(s) <= maxNameBytes {
 			st.setName(r, s)
 			return
@@ -141,6 +140,8 @@ func (st *state) setName(r *rule, name string) {
 	switch r.kind {
 	case kindProvider:
 		name = st.extractor.provider(name)
+	case kindOperation:
+		name = st.extractor.operation(name)
 	case kindFinish:
 		name = st.extractor.finishReason(name)
 	}
@@ -183,20 +184,17 @@ func (st *state) setName(r *rule, name string) {
 	}
 }
 
-// finish derives what follows from the rest.
-func (st *state) finish(scope pcommon.InstrumentationScope, span ptrace.Span) {
+// finish derives what follows from the rest. That the call failed is known by
+// its attributes, or else by its status, which may come with a message.
+func (st *state) finish(failed bool, message string) {
 	st.unset()
 	ev := st.ev
-	if ev.Present&usageParts != 0 || ev.Streaming {
-		st.settleUsage(scope, span.Attributes())
-	}
-	status := span.Status()
-	ev.Failed = status.Code() == ptrace.StatusCodeError || st.best[conceptErrorType] != 0
+	ev.Failed = failed || st.best[conceptErrorType] != 0
 	switch {
 	case !ev.Failed:
 		ev.ErrorMessage = ""
-	case status.Code() == ptrace.StatusCodeError && status.Message() != "":
-		ev.ErrorMessage = truncate(status.Message(), st.extractor.maxText)
+	case failed && message != "":
+		ev.ErrorMessage = truncate(message, st.extractor.maxText)
 	}
 	if !ev.Has(FieldTotalTokens) && ev.Has(FieldInputTokens|FieldOutputTokens) {
 		ev.TotalTokens = ev.InputTokens + ev.OutputTokens // at most 2e9
@@ -214,8 +212,5 @@ func (st *state) finish(scope pcommon.InstrumentationScope, span ptrace.Span) {
 	}
 	if st.extractor.captureText {
 		ev.PromptText, ev.ResponseText = st.prompt.String(), st.response.String()
-	}
-	if !st.extractor.measuresOnly {
-		ev.identify(span)
 	}
 }

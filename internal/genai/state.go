@@ -16,8 +16,10 @@ const (
 // state is the work on one span. It lives on the stack.
 type state struct {
 	extractor *Extractor
-	ev        *Event
-	problems  Problem
+	// program is that for spans or for log records.
+	program  *program
+	ev       *Event
+	problems Problem
 	// best is the priority of the selector that gave the value of a concept; 0
 	// means that there is none yet.
 	best [conceptCount]uint8
@@ -63,7 +65,7 @@ func (st *state) time(t pcommon.Timestamp, missing Problem) pcommon.Timestamp {
 
 // resource enters what the resource says, at the rank that it has.
 func (st *state) resource(res *Resource) {
-	prio := &st.extractor.resourcePrio
+	prio := &st.extractor.program.resourcePrio
 	ev := st.ev
 	if res.Service != "" && res.Service != UnknownService {
 		ev.Service, st.best[conceptService] = res.Service, prio[conceptService]
@@ -99,25 +101,30 @@ func (st *state) pattern(key string, v pcommon.Value) {
 		}
 		b = append(b, key[i])
 	}
-	if at := st.extractor.patterns.find(string(b)); at >= 0 {
-		for i := range st.extractor.rules[at] {
-			st.examine(&st.extractor.rules[at][i], v)
+	if at := st.program.patterns.find(string(b)); at >= 0 {
+		for i := range st.program.rules[at] {
+			st.examine(&st.program.rules[at][i], v)
 		}
 	}
 }
 
+// source is what conditions of selectors ask for beside attributes: the names of
+// the scope and of the span or log event, and the status of a span.
+type source struct {
+	scope, span, log string
+	status           ptrace.StatusCode
+}
+
 // late runs the rules that waited, best first, as far as they are still needed.
-func (st *state) late(scope pcommon.InstrumentationScope, span ptrace.Span, attrs pcommon.Map) {
-	if st.pending[0]|st.pending[1] == 0 {
-		return
-	}
-	for i, r := range st.extractor.late {
+func (st *state) late(from source, attrs pcommon.Map) {
+	for i, r := range st.program.late {
 		if st.pending[i/64]>>(i%64)&1 == 0 || r.prio <= st.have(r.concept) {
 			continue
 		}
 		sel := r.sel
-		if sel.scope != "" && sel.scope != scope.Name() || sel.span != "" && sel.span != span.Name() ||
-			sel.status != ptrace.StatusCodeUnset && sel.status != span.Status().Code() || !all(sel.when, attrs) {
+		if sel.scope != "" && sel.scope != from.scope || sel.span != "" && sel.span != from.span ||
+			sel.log != "" && sel.log != from.log ||
+			sel.status != ptrace.StatusCodeUnset && sel.status != from.status || !all(sel.when, attrs) {
 			continue
 		}
 		if v, ok := attrs.Get(firstIndex.Replace(sel.key)); ok {

@@ -1,6 +1,7 @@
 package genai
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
@@ -19,7 +21,11 @@ const callMark = "test.is_call"
 // that carries callMark.
 func conceptExtractor(t *testing.T) *Extractor {
 	t.Helper()
-	x, err := newExtractor(&table{calls: []callRule{{anyOf: []string{callMark}}}, concepts: standard.concepts}, Options{CaptureText: true, Embeddings: true})
+	logs := []logRule{{name: callMark, failed: true}}
+	for _, r := range standard.logs {
+		logs = append(logs, logRule{name: r.name, failed: true})
+	}
+	x, err := newExtractor(&table{calls: []callRule{{anyOf: []string{callMark}}}, logs: logs, concepts: standard.concepts}, Options{CaptureText: true, Embeddings: true})
 	require.NoError(t, err)
 	return x
 }
@@ -36,8 +42,15 @@ func sampleFor(c concept, s *selector, seed int) sample {
 	case kindCount:
 		return sample{int64(100 + seed), int64(100 + seed)}
 	case kindCost:
-		return sample{0.5 + float64(seed), 0.5 + float64(seed)}
+		cost := 0.5 + float64(seed)
+		if s.scale != 0 {
+			return sample{cost / s.scale, cost}
+		}
+		return sample{cost, cost}
 	case kindBool:
+		if s.matches != "" {
+			return sample{"ai.streamText", true}
+		}
 		return sample{seed%2 == 0, seed%2 == 0}
 	case kindProvider:
 		return sample{"provider-" + strconv.Itoa(seed), "provider-" + strconv.Itoa(seed)}
@@ -56,6 +69,10 @@ func sampleFor(c concept, s *selector, seed int) sample {
 	}
 	if s.ge > 0 {
 		return sample{int64(s.ge) + int64(seed), strconv.Itoa(int(s.ge) + seed)}
+	}
+	if s.matches != "" {
+		name := "FAILED" + strings.Repeat("_AGAIN", seed)
+		return sample{name, name}
 	}
 	if len(s.in) > 0 {
 		return sample{s.in[0], s.in[0]}
@@ -269,6 +286,24 @@ func (c carrier) read(t *testing.T, x *Extractor) (Event, Problem) {
 	return ev, problems
 }
 
+// onLogs reports whether a selector is used for log records.
+func onLogs(s *selector) bool {
+	return !s.resource && s.event == "" && len(s.events) == 0 && s.span == "" && s.status == ptrace.StatusCodeUnset && !s.sinceStart
+}
+
+// readLog reads the attributes of the span as those of a log event.
+func (c carrier) readLog(t *testing.T, x *Extractor, name string) (Event, Problem) {
+	t.Helper()
+	rec := plog.NewLogRecord()
+	rec.SetEventName(name)
+	rec.SetTimestamp(testStart)
+	c.span.Attributes().CopyTo(rec.Attributes())
+	var ev Event
+	is, problems := x.FromLog(nil, c.scope, rec, &ev)
+	require.True(t, is)
+	return ev, problems
+}
+
 func rowName(c concept, i int, s *selector) string {
 	parts := []string{fmt.Sprintf("%s/%d/%s", conceptSpec[c].name, i, s.key)}
 	if s.resource {
@@ -284,17 +319,24 @@ func TestEveryRowOfTheTableIsFound(t *testing.T) {
 		for i := range standard.concepts[c] {
 			s := &standard.concepts[c][i]
 			t.Run(rowName(c, i, s), func(t *testing.T) {
-				require.Empty(t, s.log, "spans have no log records")
 				in := newCarrier(c)
 				v := sampleFor(c, s, 2)
 				in.write(t, s, v.raw)
-				ev, problems := in.read(t, x)
-				if f, ok := v.want.(float64); ok {
-					assert.InDelta(t, f, valueOf(&ev, c), 1e-6)
-				} else {
-					assert.Equal(t, v.want, valueOf(&ev, c))
+				check := func(ev Event, problems Problem) {
+					t.Helper()
+					if f, ok := v.want.(float64); ok {
+						assert.InDelta(t, f, valueOf(&ev, c), 1e-6)
+					} else {
+						assert.Equal(t, v.want, valueOf(&ev, c))
+					}
+					assert.Zero(t, problems&^(MissingModel|MissingEnd), problems.String())
 				}
-				assert.Zero(t, problems&^(MissingModel|MissingEnd), problems.String())
+				if s.log == "" {
+					check(in.read(t, x))
+				}
+				if onLogs(s) {
+					check(in.readLog(t, x, cmp.Or(s.log, callMark)))
+				}
 			})
 		}
 	}
@@ -310,6 +352,10 @@ func TestPreferenceFollowsTheTableNotTheSpan(t *testing.T) {
 				if better.key == worse.key && better.event == worse.event && better.resource == worse.resource {
 					continue // both read the same attribute
 				}
+				log := cmp.Or(better.log, worse.log)
+				if log != "" && (!onLogs(better) || !onLogs(worse) || better.log != "" && worse.log != "" && better.log != worse.log) {
+					continue // never on the same record
+				}
 				for _, first := range []*selector{better, worse} {
 					in := newCarrier(c)
 					want, other := sampleFor(c, better, 1), sampleFor(c, worse, 2)
@@ -320,7 +366,11 @@ func TestPreferenceFollowsTheTableNotTheSpan(t *testing.T) {
 						in.write(t, worse, other.raw)
 						in.write(t, better, want.raw)
 					}
-					ev, _ := in.read(t, x)
+					read := in.read
+					if log != "" {
+						read = func(t *testing.T, x *Extractor) (Event, Problem) { return in.readLog(t, x, log) }
+					}
+					ev, _ := read(t, x)
 					msg := rowName(c, i, better) + " against " + rowName(c, j, worse)
 					if f, ok := want.want.(float64); ok {
 						assert.InDelta(t, f, valueOf(&ev, c), 1e-6, msg)
@@ -349,7 +399,7 @@ func TestRefusedValueGivesWayToTheNextSelector(t *testing.T) {
 		}
 		list := standard.concepts[c]
 		for j := 1; j < len(list); j++ {
-			if list[0].resource || list[0].event != "" || list[0].ge > 0 || list[j].event != "" && list[j].status == 0 && list[j].unit == 0 {
+			if list[j].log != "" || list[0].resource || list[0].event != "" || list[0].ge > 0 || list[j].event != "" && list[j].status == 0 && list[j].unit == 0 {
 				continue
 			}
 			in := newCarrier(c)

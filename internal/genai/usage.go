@@ -106,9 +106,17 @@ var rawUsageKeys = []string{
 // where a call has cached or reasoning tokens, or was streamed.
 type usageRules struct {
 	scopes index // first position in usageScopes
-	// keys of the selectors of input and output tokens, by rank, best first.
-	input, output []string
+	// input and output have what each selector of the tokens says, best first.
+	input, output []usageRank
 	providers     []selector
+}
+
+// usageRank is what the attribute of one selector says.
+type usageRank struct {
+	// keys are rules, the first of which counts that is for the provider.
+	keys []usageKey
+	// raw: the numbers are those of the provider.
+	raw bool
 }
 
 func newUsageRules(t *table) usageRules {
@@ -117,24 +125,40 @@ func newUsageRules(t *table) usageRules {
 		u.scopes.add(usageScopes[i].scope, i)
 	}
 	u.scopes.build()
-	for _, s := range t.concepts[conceptInputTokens] {
-		u.input = append(u.input, s.key)
+	ranks := func(c concept, says func(*usageKey) counting) []usageRank {
+		list := make([]usageRank, len(t.concepts[c]))
+		for i := range list {
+			key := t.concepts[c][i].key
+			list[i].raw = contains(rawUsageKeys, key)
+			for _, k := range usageKeys {
+				if k.key == key && says(&k) != countingUnknown {
+					list[i].keys = append(list[i].keys, k)
+				}
+			}
+		}
+		return list
 	}
-	for _, s := range t.concepts[conceptOutputTokens] {
-		u.output = append(u.output, s.key)
-	}
+	u.input = ranks(conceptInputTokens, func(k *usageKey) counting { return k.input })
+	u.output = ranks(conceptOutputTokens, func(k *usageKey) counting { return k.output })
 	return u
 }
 
-// scope finds the row of an instrumentation, or nil.
-func (u *usageRules) scope(name, version string) *usageScope {
-	at := u.scopes.find(name)
+// scope finds the row of an instrumentation or a log event, or nil.
+func (u *usageRules) scope(from *source, version string) *usageScope {
+	at := -1
+	if from.log != "" {
+		at = u.scopes.find(from.log)
+	}
+	name := from.log
+	if at < 0 {
+		name = from.scope
+		at = u.scopes.find(name)
+	}
 	if at < 0 {
 		return nil
 	}
 	for ; at < len(usageScopes) && usageScopes[at].scope == name; at++ {
-		r := &usageScopes[at]
-		if r.since == "" || version == "" || !versionBefore(version, r.since) {
+		if r := &usageScopes[at]; r.since == "" || version == "" || !versionBefore(version, r.since) {
 			return r
 		}
 	}
@@ -146,7 +170,7 @@ const usageParts = FieldCacheReadTokens | FieldCacheWriteTokens | FieldCacheWrit
 
 // settleUsage makes the counts of the event inclusive, whatever the emitter
 // means by them, and tells whether they are estimates.
-func (st *state) settleUsage(scope pcommon.InstrumentationScope, attrs pcommon.Map) {
+func (st *state) settleUsage(from source, version string, attrs pcommon.Map) {
 	ev := st.ev
 	if lifetimes := ev.CacheWrite5mTokens + ev.CacheWrite1hTokens; lifetimes > ev.CacheWriteTokens {
 		ev.CacheWriteTokens = lifetimes
@@ -156,7 +180,7 @@ func (st *state) settleUsage(scope pcommon.InstrumentationScope, attrs pcommon.M
 	if cache == 0 && reasoning == 0 && !ev.Streaming {
 		return
 	}
-	row := st.extractor.usage.scope(scope.Name(), scope.Version())
+	row := st.extractor.usage.scope(&from, version)
 	ev.Estimated = row != nil && row.estimatedStreams && ev.Streaming && ev.Present&(FieldInputTokens|FieldOutputTokens) != 0
 	total := int64(-1)
 	if ev.Has(FieldTotalTokens | FieldInputTokens | FieldOutputTokens) {
@@ -165,14 +189,14 @@ func (st *state) settleUsage(scope pcommon.InstrumentationScope, attrs pcommon.M
 	plain, added := ev.InputTokens+ev.OutputTokens, false
 	if cache > 0 && ev.Has(FieldInputTokens) {
 		proof := cache > ev.InputTokens || total == plain+cache || total == plain+cache+reasoning
-		if proof || st.counting(row, conceptInputTokens, scope, attrs) == countingAdditive {
+		if proof || st.counting(row, conceptInputTokens, &from, attrs) == countingAdditive {
 			ev.InputTokens += cache
 			added = true
 		}
 	}
 	if reasoning > 0 && ev.Has(FieldOutputTokens) {
 		proof := reasoning > ev.OutputTokens || total == plain+reasoning || cache > 0 && total == plain+cache+reasoning
-		if proof || st.counting(row, conceptOutputTokens, scope, attrs) == countingAdditive {
+		if proof || st.counting(row, conceptOutputTokens, &from, attrs) == countingAdditive {
 			ev.OutputTokens += reasoning
 			added = true
 		}
@@ -185,51 +209,59 @@ func (st *state) settleUsage(scope pcommon.InstrumentationScope, attrs pcommon.M
 }
 
 // counting decides what no number proves, for input or output tokens.
-func (st *state) counting(row *usageScope, c concept, scope pcommon.InstrumentationScope, attrs pcommon.Map) counting {
-	of := func(input, output counting) counting {
-		if c == conceptInputTokens {
-			return input
-		}
-		return output
-	}
+func (st *state) counting(row *usageScope, c concept, from *source, attrs pcommon.Map) counting {
 	if row != nil {
-		if known := of(row.input, row.output); known != countingUnknown {
+		if known := of(c, row.input, row.output); known != countingUnknown {
 			return known
 		}
 	}
-	rules := &st.extractor.usage
-	list := rules.input
+	list := st.extractor.usage.input
 	if c == conceptOutputTokens {
-		list = rules.output
+		list = st.extractor.usage.output
 	}
-	key := keyOf(list, st.best[c])
-	for i := range usageKeys {
-		k := &usageKeys[i]
-		known := of(k.input, k.output)
-		if k.key == key && known != countingUnknown && (k.provider == "" || k.provider == st.usageProvider(scope, attrs)) {
-			return known
+	at := 254 - int(st.best[c]) // see rule.prio
+	if at >= len(list) {
+		return countingInclusive
+	}
+	rank := &list[at]
+	if len(rank.keys) == 0 && !rank.raw {
+		return countingInclusive
+	}
+	provider := st.usageProvider(from, attrs)
+	for i := range rank.keys {
+		if k := &rank.keys[i]; k.provider == "" || k.provider == provider {
+			return of(c, k.input, k.output)
 		}
 	}
-	if contains(rawUsageKeys, key) {
-		provider := st.usageProvider(scope, attrs)
+	if rank.raw {
 		for i := range usageProviders {
 			if p := &usageProviders[i]; p.provider == provider {
-				return of(p.input, p.output)
+				return of(c, p.input, p.output)
 			}
 		}
 	}
 	return countingInclusive
 }
 
+func of(c concept, input, output counting) counting {
+	if c == conceptInputTokens {
+		return input
+	}
+	return output
+}
+
 // usageProvider is the provider of the call, which is looked for here when it
 // was not asked for.
-func (st *state) usageProvider(scope pcommon.InstrumentationScope, attrs pcommon.Map) string {
-	if !st.extractor.measuresOnly {
+func (st *state) usageProvider(from *source, attrs pcommon.Map) string {
+	if st.best[conceptProvider] != 0 {
 		return st.ev.Provider
+	}
+	if !st.extractor.measuresOnly {
+		return ""
 	}
 	for i := range st.extractor.usage.providers {
 		s := &st.extractor.usage.providers[i]
-		if s.resource || s.event != "" || s.log != "" || s.scope != "" && s.scope != scope.Name() || !all(s.when, attrs) {
+		if s.resource || s.event != "" || s.log != "" && s.log != from.log || s.scope != "" && s.scope != from.scope || s.span != "" && s.span != from.span || !all(s.when, attrs) {
 			continue
 		}
 		v, ok := attrs.Get(firstIndex.Replace(s.key))
@@ -251,14 +283,6 @@ func (st *state) usageProvider(scope pcommon.InstrumentationScope, attrs pcommon
 				return name
 			}
 		}
-	}
-	return ""
-}
-
-// keyOf is the attribute of the selector with this priority; see rule.prio.
-func keyOf(keys []string, prio uint8) string {
-	if rank := 254 - int(prio); prio != 0 && rank < len(keys) {
-		return keys[rank]
 	}
 	return ""
 }

@@ -26,12 +26,15 @@ var (
 	}
 	imageInputSelectors = keys("gen_ai.usage.image.input_tokens")
 	// What the provider says it did goes before what was asked for.
-	serviceTierSelectors = keys(
+	serviceTierSelectors = concat(keys(
 		"openai.response.service_tier",
 		"anthropic.response.service_tier",
 		"gen_ai.openai.response.service_tier",
 		"openai.request.service_tier",
 		"anthropic.request.service_tier",
 		"gen_ai.openai.request.service_tier",
-	)
+	), []selector{
+		// Elsewhere it is a number.
+		{key: "speed", in: []string{"fast", "standard", "slow"}},
+	})
 )
