@@ -73,6 +73,9 @@ func (t *table) program(wanted func(concept, *selector) bool, signals bool) (*pr
 			b.errs = append(b.errs, fmt.Errorf("call rule %d: %w", i, err))
 		}
 	}
+	if err := b.addDuplicate(); err != nil {
+		b.errs = append(b.errs, err)
+	}
 	if signals {
 		if err := b.addSignals(); err != nil {
 			b.errs = append(b.errs, fmt.Errorf("signals: %w", err))

@@ -27,6 +27,11 @@ const (
 	// FieldLatency is missing when the span has no end or ends before it starts,
 	// unless the emitter reports the duration in an attribute.
 	FieldLatency
+	FieldCacheWrite5mTokens
+	FieldCacheWrite1hTokens
+	FieldAudioInputTokens
+	FieldAudioOutputTokens
+	FieldImageInputTokens
 )
 
 // Event is one LLM call in normalised form. Strings share memory with the
@@ -57,6 +62,12 @@ type Event struct {
 	User          string
 	Agent         string
 	Streaming     bool
+	// ServiceTier is the class of service that was paid for, such as batch,
+	// priority or flex.
+	ServiceTier string
+	// Estimated says that the emitter counted the tokens itself rather than being
+	// told by the provider. Not with Options.MeasuresOnly.
+	Estimated bool
 
 	// Failed says that the call ended with an error (span status Error or an
 	// error attribute). ErrorType and ErrorMessage may be empty.
@@ -66,17 +77,29 @@ type Event struct {
 
 	// Present is the set of optional numbers below that are known.
 	Present Field
-	// Token counts. Whether InputTokens contains cached tokens follows the
-	// emitter; TotalTokens is derived from input and output when absent.
+	// Token counts. InputTokens contains cached, audio and image input,
+	// OutputTokens contains reasoning and audio output, whatever the emitter
+	// means by its numbers; see usage.go. The parts are disjoint, but for the
+	// cache writes by lifetime, which are parts of CacheWriteTokens, and audio
+	// that was read from the cache. TotalTokens is derived from input and output
+	// when absent.
 	InputTokens      int64
 	OutputTokens     int64
 	TotalTokens      int64
 	CacheReadTokens  int64
 	CacheWriteTokens int64
 	ReasoningTokens  int64
-	CostUSD          float64
-	TTFTMillis       float64
-	LatencyMillis    float64
+	// CacheWrite5mTokens and CacheWrite1hTokens are parts of CacheWriteTokens, by
+	// how long the provider keeps them. These and the three below are not read
+	// with Options.MeasuresOnly.
+	CacheWrite5mTokens int64
+	CacheWrite1hTokens int64
+	AudioInputTokens   int64
+	AudioOutputTokens  int64
+	ImageInputTokens   int64
+	CostUSD            float64
+	TTFTMillis         float64
+	LatencyMillis      float64
 
 	// PromptText and ResponseText are filled only on request.
 	PromptText   string
@@ -95,14 +118,16 @@ func (e *Event) clear() {
 	e.ID = uuid.UUID{}
 	e.TraceID, e.SpanID, e.ParentSpanID = pcommon.TraceID{}, pcommon.SpanID{}, pcommon.SpanID{}
 	e.Start, e.End = 0, 0
-	for _, s := range [...]*string{&e.Environment, &e.Region, &e.Tenant, &e.ErrorMessage, &e.PromptText, &e.ResponseText} {
+	for _, s := range [...]*string{&e.Environment, &e.Region, &e.Tenant, &e.ErrorMessage, &e.PromptText, &e.ResponseText, &e.ServiceTier} {
 		if *s != "" {
 			*s = ""
 		}
 	}
-	e.Streaming, e.Failed, e.Present = false, false, 0
+	e.Streaming, e.Estimated, e.Failed, e.Present = false, false, false, 0
 	e.InputTokens, e.OutputTokens, e.TotalTokens = 0, 0, 0
 	e.CacheReadTokens, e.CacheWriteTokens, e.ReasoningTokens = 0, 0, 0
+	e.CacheWrite5mTokens, e.CacheWrite1hTokens = 0, 0
+	e.AudioInputTokens, e.AudioOutputTokens, e.ImageInputTokens = 0, 0, 0
 	e.CostUSD, e.TTFTMillis, e.LatencyMillis = 0, 0, 0
 	if e.PromptEmbedding != nil {
 		e.PromptEmbedding = nil

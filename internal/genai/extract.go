@@ -24,6 +24,9 @@ type Options struct {
 	// empty, Event.ID too, and problems with it are not reported. Texts are not
 	// read. Default: false.
 	MeasuresOnly bool
+	// Signals makes [Extractor.Read] tell the signals of a span without
+	// MeasuresOnly, too. Default: false.
+	Signals bool
 	// Embeddings fills the embeddings of prompt and response, which takes memory
 	// for each call that carries one. Not with MeasuresOnly. Default: false.
 	Embeddings bool
@@ -38,6 +41,7 @@ type Extractor struct {
 	maxText       int
 	captureText   bool
 	measuresOnly  bool
+	usage         usageRules
 	operations    aliasIndex
 	providers     aliasIndex
 	finishReasons aliasIndex
@@ -69,7 +73,7 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 		}
 		return true
 	}
-	p, err := t.program(wanted, o.MeasuresOnly)
+	p, err := t.program(wanted, o.MeasuresOnly || o.Signals)
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table: %w", err)
 	}
@@ -84,6 +88,7 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 	return &Extractor{
 		program: p, logs: logs, metrics: metrics, maxText: o.MaxTextBytes, captureText: captureText, measuresOnly: o.MeasuresOnly,
 		operations:    newAliasIndex(operationAliases),
+		usage:         newUsageRules(t),
 		providers:     newAliasIndex(providerAliases),
 		finishReasons: newAliasIndex(finishReasonAliases),
 	}, nil
@@ -134,8 +139,9 @@ func (x *Extractor) Resource(res pcommon.Resource) Resource {
 
 // FromSpan reads the LLM call that span describes into ev, overwriting it
 // wholly, and reports what was wrong with the span. If the span is no leaf
-// inference call, ev is left as it is and no problems are reported. A nil res
-// is a resource about which nothing is known.
+// inference call, or the ledger found its call to be told elsewhere
+// ([AttrCallDuplicate]), ev is of no use afterwards and no problems are
+// reported. A nil res is a resource about which nothing is known.
 //
 // Strings of ev share memory with the span. Nothing is allocated for the usual
 // call when texts are not captured.
@@ -144,8 +150,8 @@ func (x *Extractor) FromSpan(res *Resource, scope pcommon.InstrumentationScope, 
 	return signals&SignalCall != 0, problems
 }
 
-// Read is [Extractor.FromSpan], and tells with MeasuresOnly which signals the
-// span carries, be it a call or not.
+// Read is [Extractor.FromSpan], and tells with MeasuresOnly or Signals which signals
+// the span carries, be it a call or not.
 func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span ptrace.Span, ev *Event) (signals Signal, problems Problem) {
 	attrs := span.Attributes()
 	signals = x.signals(scope, span, attrs)
@@ -192,11 +198,17 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 			}
 		}
 	}
+	if st.signals&signalDuplicate != 0 {
+		return st.signals &^ signalDuplicate, 0
+	}
 	if st.pending[0]|st.pending[1] != 0 {
 		st.late(source{scope: scope.Name(), span: span.Name(), status: span.Status().Code()}, attrs)
 	}
 	if span.Events().Len() > 0 {
 		st.events(span)
+	}
+	if ev.Present&usageParts != 0 || ev.Streaming {
+		st.settleUsage(source{scope: scope.Name(), span: span.Name()}, scope.Version(), attrs)
 	}
 	status := span.Status()
 	st.finish(status.Code() == ptrace.StatusCodeError, status.Message())

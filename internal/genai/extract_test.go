@@ -358,13 +358,16 @@ func TestSpansWithoutIDsGetStableEventIDs(t *testing.T) {
 
 // measured is what an extractor of measures must read of an event.
 func measured(ev Event) Event {
-	const fields = FieldInputTokens | FieldOutputTokens | FieldTotalTokens | FieldCost | FieldTTFT | FieldLatency
+	const fields = FieldInputTokens | FieldOutputTokens | FieldTotalTokens | FieldCost | FieldTTFT | FieldLatency |
+		FieldCacheReadTokens | FieldCacheWriteTokens | FieldCacheWrite5mTokens | FieldCacheWrite1hTokens | FieldReasoningTokens
 	return Event{
 		TraceID: ev.TraceID, SpanID: ev.SpanID, ParentSpanID: ev.ParentSpanID, Start: ev.Start, End: ev.End,
 		Service: ev.Service, RequestModel: ev.RequestModel, ResponseModel: ev.ResponseModel,
 		FinishReason: ev.FinishReason, Conversation: ev.Conversation, User: ev.User,
 		Failed: ev.Failed, ErrorType: ev.ErrorType, Present: ev.Present & fields,
 		InputTokens: ev.InputTokens, OutputTokens: ev.OutputTokens, TotalTokens: ev.TotalTokens,
+		CacheReadTokens: ev.CacheReadTokens, CacheWriteTokens: ev.CacheWriteTokens, ReasoningTokens: ev.ReasoningTokens,
+		CacheWrite5mTokens: ev.CacheWrite5mTokens, CacheWrite1hTokens: ev.CacheWrite1hTokens,
 		CostUSD: ev.CostUSD, TTFTMillis: ev.TTFTMillis, LatencyMillis: ev.LatencyMillis,
 	}
 }

@@ -127,6 +127,9 @@ func (x *Extractor) readLog(res *Resource, scope pcommon.InstrumentationScope, r
 	if rec.Body().Type() == pcommon.ValueTypeMap {
 		st.record(from, rec.Body().Map())
 	}
+	if ev.Present&usageParts != 0 || ev.Streaming {
+		st.settleUsage(from, scope.Version(), rec.Attributes())
+	}
 	st.finish(rule.failed || rule.failures && st.best[conceptErrorMessage] != 0, "")
 	if ev.Operation == "" {
 		ev.Operation = rule.operation

@@ -45,7 +45,7 @@ func TestCallsOfCodingAgentsAreReadFromLogRecords(t *testing.T) {
 		}, Event{
 			Operation: "chat", RequestModel: "claude-opus-4-6", ResponseID: "req-1", Conversation: "s-1", User: "u-1", Tenant: "o-1", Agent: "reviewer",
 			Start: testStart - 2_500_000_000, LatencyMillis: 2500, CostUSD: 0.0123,
-			InputTokens: 11, OutputTokens: 12, TotalTokens: 23, CacheReadTokens: 16, CacheWriteTokens: 3,
+			InputTokens: 30, OutputTokens: 12, TotalTokens: 42, CacheReadTokens: 16, CacheWriteTokens: 3,
 			Present: FieldInputTokens | FieldOutputTokens | FieldTotalTokens | FieldCacheReadTokens | FieldCacheWriteTokens | FieldCost | FieldLatency,
 		}},
 		"Claude Code, cost in millionths": {"claude_code.api_request", attrs{
@@ -84,7 +84,7 @@ func TestCallsOfCodingAgentsAreReadFromLogRecords(t *testing.T) {
 		}, Event{
 			Operation: "chat", RequestModel: "gemini-3-pro", Conversation: "s-2", FinishReason: "stop", ResponseText: "Paris.",
 			Start: testStart - 1_500_000_000, LatencyMillis: 1500,
-			InputTokens: 27, OutputTokens: 12, TotalTokens: 43, CacheReadTokens: 16, ReasoningTokens: 4,
+			InputTokens: 27, OutputTokens: 16, TotalTokens: 43, CacheReadTokens: 16, ReasoningTokens: 4,
 			Present: FieldInputTokens | FieldOutputTokens | FieldTotalTokens | FieldCacheReadTokens | FieldReasoningTokens | FieldLatency,
 		}},
 		"Gemini CLI, error": {"gemini_cli.api_error", attrs{

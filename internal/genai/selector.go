@@ -17,6 +17,12 @@ const (
 	conceptCacheReadTokens
 	conceptCacheWriteTokens
 	conceptReasoningTokens
+	conceptCacheWrite5mTokens
+	conceptCacheWrite1hTokens
+	conceptAudioInputTokens
+	conceptAudioOutputTokens
+	conceptImageInputTokens
+	conceptServiceTier
 	conceptCost
 	conceptStreaming
 	conceptTTFT
@@ -45,7 +51,10 @@ const (
 func isMeasure(c concept) bool {
 	switch c {
 	case conceptService, conceptRequestModel, conceptResponseModel, conceptErrorType,
-		conceptInputTokens, conceptOutputTokens, conceptTotalTokens, conceptCost, conceptTTFT, conceptDuration,
+		conceptInputTokens, conceptOutputTokens, conceptTotalTokens,
+		// Without these, what a call used cannot be told from its counts.
+		conceptCacheReadTokens, conceptCacheWriteTokens, conceptCacheWrite5mTokens, conceptCacheWrite1hTokens,
+		conceptReasoningTokens, conceptCost, conceptTTFT, conceptDuration,
 		conceptFinishReason, conceptConversation, conceptUser:
 		return true
 	}
@@ -77,35 +86,41 @@ var conceptSpec = [conceptCount]struct {
 	name string
 	kind kind
 }{
-	conceptOperation:         {"operation", kindOperation},
-	conceptProvider:          {"provider", kindProvider},
-	conceptRequestModel:      {"model_request", kindName},
-	conceptResponseModel:     {"model_response", kindName},
-	conceptResponseID:        {"response_id", kindID},
-	conceptInputTokens:       {"input_tokens", kindCount},
-	conceptOutputTokens:      {"output_tokens", kindCount},
-	conceptTotalTokens:       {"total_tokens", kindCount},
-	conceptCacheReadTokens:   {"cache_read_tokens", kindCount},
-	conceptCacheWriteTokens:  {"cache_write_tokens", kindCount},
-	conceptReasoningTokens:   {"reasoning_tokens", kindCount},
-	conceptCost:              {"cost_total_usd", kindCost},
-	conceptStreaming:         {"streaming", kindBool},
-	conceptTTFT:              {"ttft", kindMillis},
-	conceptDuration:          {"duration", kindMillis},
-	conceptFinishReason:      {"finish_reason", kindFinish},
-	conceptErrorType:         {"error_type", kindID},
-	conceptErrorMessage:      {"error_message", kindMessage},
-	conceptConversation:      {"conversation_id", kindID},
-	conceptUser:              {"user_id", kindID},
-	conceptTenant:            {"tenant_id", kindID},
-	conceptAgent:             {"agent_name", kindName},
-	conceptService:           {"service", kindName},
-	conceptEnvironment:       {"environment", kindName},
-	conceptRegion:            {"region", kindName},
-	conceptPrompt:            {"input_messages", kindContent},
-	conceptResponse:          {"output_messages", kindContent},
-	conceptPromptEmbedding:   {"prompt_embedding", kindVector},
-	conceptResponseEmbedding: {"response_embedding", kindVector},
+	conceptOperation:          {"operation", kindOperation},
+	conceptProvider:           {"provider", kindProvider},
+	conceptRequestModel:       {"model_request", kindName},
+	conceptResponseModel:      {"model_response", kindName},
+	conceptResponseID:         {"response_id", kindID},
+	conceptInputTokens:        {"input_tokens", kindCount},
+	conceptOutputTokens:       {"output_tokens", kindCount},
+	conceptTotalTokens:        {"total_tokens", kindCount},
+	conceptCacheReadTokens:    {"cache_read_tokens", kindCount},
+	conceptCacheWriteTokens:   {"cache_write_tokens", kindCount},
+	conceptReasoningTokens:    {"reasoning_tokens", kindCount},
+	conceptCacheWrite5mTokens: {"cache_write_5m_tokens", kindCount},
+	conceptCacheWrite1hTokens: {"cache_write_1h_tokens", kindCount},
+	conceptAudioInputTokens:   {"audio_input_tokens", kindCount},
+	conceptAudioOutputTokens:  {"audio_output_tokens", kindCount},
+	conceptImageInputTokens:   {"image_input_tokens", kindCount},
+	conceptServiceTier:        {"service_tier", kindName},
+	conceptCost:               {"cost_total_usd", kindCost},
+	conceptStreaming:          {"streaming", kindBool},
+	conceptTTFT:               {"ttft", kindMillis},
+	conceptDuration:           {"duration", kindMillis},
+	conceptFinishReason:       {"finish_reason", kindFinish},
+	conceptErrorType:          {"error_type", kindID},
+	conceptErrorMessage:       {"error_message", kindMessage},
+	conceptConversation:       {"conversation_id", kindID},
+	conceptUser:               {"user_id", kindID},
+	conceptTenant:             {"tenant_id", kindID},
+	conceptAgent:              {"agent_name", kindName},
+	conceptService:            {"service", kindName},
+	conceptEnvironment:        {"environment", kindName},
+	conceptRegion:             {"region", kindName},
+	conceptPrompt:             {"input_messages", kindContent},
+	conceptResponse:           {"output_messages", kindContent},
+	conceptPromptEmbedding:    {"prompt_embedding", kindVector},
+	conceptResponseEmbedding:  {"response_embedding", kindVector},
 }
 
 // unit is the unit of a duration, or says that the value is a point in time.

@@ -41,6 +41,24 @@ const (
 	AttrEnvironment          = "deployment.environment.name"
 )
 
+// Attributes by which the ledger tells what it decided about a call.
+const (
+	// AttrCallDuplicate is a short reason on an item that tells of a call which is
+	// counted elsewhere. Such an item is not taken for a call any more.
+	AttrCallDuplicate = "sentinel.call.duplicate"
+	// AttrCallID is the event id of the call that a duplicate belongs to.
+	AttrCallID = "sentinel.call.id"
+	// AttrCostUSD is the cost by our own price book, in US dollars.
+	AttrCostUSD = "sentinel.cost.usd"
+	// AttrCostGap is how far the cost that the emitter reports is off ours, as a
+	// part of ours: 0.5 is half as much again, -0.5 half.
+	AttrCostGap = "sentinel.cost.gap"
+	// AttrCostUnpriced is true where the price book has no price.
+	AttrCostUnpriced = "sentinel.cost.unpriced"
+	// AttrCostPriceVersion is the version of the price table that was used.
+	AttrCostPriceVersion = "sentinel.cost.price_version"
+)
+
 // Values of [AttrOperationName] that are leaf inference calls, and the most
 // common of those that are not.
 const (

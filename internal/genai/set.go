@@ -115,6 +115,21 @@ func (st *state) setCount(c concept, n int64) {
 	case conceptReasoningTokens:
 		ev.ReasoningTokens = n
 		ev.Present |= FieldReasoningTokens
+	case conceptCacheWrite5mTokens:
+		ev.CacheWrite5mTokens = n
+		ev.Present |= FieldCacheWrite5mTokens
+	case conceptCacheWrite1hTokens:
+		ev.CacheWrite1hTokens = n
+		ev.Present |= FieldCacheWrite1hTokens
+	case conceptAudioInputTokens:
+		ev.AudioInputTokens = n
+		ev.Present |= FieldAudioInputTokens
+	case conceptAudioOutputTokens:
+		ev.AudioOutputTokens = n
+		ev.Present |= FieldAudioOutputTokens
+	case conceptImageInputTokens:
+		ev.ImageInputTokens = n
+		ev.Present |= FieldImageInputTokens
 	}
 }
 
@@ -158,6 +173,8 @@ func (st *state) setName(r *rule, name string) {
 		ev.Tenant = name
 	case conceptAgent:
 		ev.Agent = name
+	case conceptServiceTier:
+		ev.ServiceTier = name
 	case conceptService:
 		ev.Service = name
 	case conceptEnvironment:

@@ -22,6 +22,10 @@ const (
 	SignalMarks
 	// SignalPrompt: the text of the prompt is there.
 	SignalPrompt
+	// signalDuplicate: the call that the span tells of is counted elsewhere. It is
+	// seen in the pass over the attributes of a call, so that it costs nothing
+	// where there is none.
+	signalDuplicate
 )
 
 // signalRule says by which attribute a signal is known: key is present and not
@@ -88,6 +92,15 @@ func (b *builder) addSignals() error {
 		}
 	}
 	return nil
+}
+
+// addDuplicate makes the program heed what the ledger decided.
+func (b *builder) addDuplicate() error {
+	r := rule{
+		concept: conceptSignal, kind: kindSignal, prio: uint8(signalDuplicate), plain: true,
+		detail: &detail{sel: &selector{key: AttrCallDuplicate}},
+	}
+	return b.put(&b.attributes, AttrCallDuplicate, r)
 }
 
 // eventSignals looks at the names of span events.

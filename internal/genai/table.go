@@ -241,7 +241,15 @@ var standard = table{
 			{key: "gcp.vertex.agent.llm_response", json: "usageMetadata.thoughtsTokenCount"},
 		}),
 
+		conceptCacheWrite5mTokens: cacheWrite5mSelectors,
+		conceptCacheWrite1hTokens: cacheWrite1hSelectors,
+		conceptAudioInputTokens:   audioInputSelectors,
+		conceptAudioOutputTokens:  audioOutputSelectors,
+		conceptImageInputTokens:   imageInputSelectors,
+		conceptServiceTier:        serviceTierSelectors,
+
 		conceptCost: concat(keys(
+			AttrCostUSD,
 			"gen_ai.usage.cost",
 			"gen_ai.usage.total_cost",
 			"gen_ai.usage.cost.total",

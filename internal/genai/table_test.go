@@ -126,6 +126,18 @@ func valueOf(ev *Event, c concept) any {
 		return number(FieldCacheWriteTokens, ev.CacheWriteTokens)
 	case conceptReasoningTokens:
 		return number(FieldReasoningTokens, ev.ReasoningTokens)
+	case conceptCacheWrite5mTokens:
+		return number(FieldCacheWrite5mTokens, ev.CacheWrite5mTokens)
+	case conceptCacheWrite1hTokens:
+		return number(FieldCacheWrite1hTokens, ev.CacheWrite1hTokens)
+	case conceptAudioInputTokens:
+		return number(FieldAudioInputTokens, ev.AudioInputTokens)
+	case conceptAudioOutputTokens:
+		return number(FieldAudioOutputTokens, ev.AudioOutputTokens)
+	case conceptImageInputTokens:
+		return number(FieldImageInputTokens, ev.ImageInputTokens)
+	case conceptServiceTier:
+		return text(ev.ServiceTier)
 	case conceptCost:
 		return number(FieldCost, ev.CostUSD)
 	case conceptStreaming:
