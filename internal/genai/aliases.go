@@ -9,22 +9,22 @@ type alias struct {
 }
 
 var providerAliases = []alias{
-	{"openai", []string{"openai.chat", "openai.responses", "openai.completion"}},
-	{"azure.ai.openai", []string{"az.ai.openai", "azure", "azure_openai", "azure-openai.chat", "azure-openai.responses"}},
+	{"openai", []string{"OpenAI", "openai.chat", "openai.responses", "openai.completion"}},
+	{"azure.ai.openai", []string{"az.ai.openai", "azure", "Azure", "azure_openai", "azure-openai.chat", "azure-openai.responses"}},
 	{"azure.ai.inference", []string{"az.ai.inference", "azure_ai"}},
 	{"anthropic", []string{"anthropic.messages", "Anthropic", "claude"}},
 	{"aws.bedrock", []string{"bedrock", "amazon-bedrock", "amazon_bedrock", "bedrock_converse", "AWS"}},
 	{"gcp.vertex_ai", []string{"vertex_ai", "vertexai", "google.vertex.chat", "vertex.anthropic.messages", "VertexAI"}},
-	{"gcp.gemini", []string{"gemini", "google", "google_genai", "google.generative-ai", "gcp.gen_ai", "gcp.vertex.agent"}},
+	{"gcp.gemini", []string{"gemini", "google", "Google", "google_genai", "google.generative-ai", "gcp.gen_ai", "gcp.vertex.agent"}},
 	{"x_ai", []string{"xai", "xai.chat"}},
-	{"mistral_ai", []string{"mistral", "mistralai", "mistral.chat"}},
+	{"mistral_ai", []string{"mistral", "mistralai", "MistralAI", "mistral.chat"}},
 	{"moonshot_ai", []string{"moonshot"}},
-	{"cohere", []string{"cohere.chat"}},
+	{"cohere", []string{"Cohere", "cohere.chat"}},
 	{"deepseek", []string{"deepseek.chat"}},
-	{"groq", []string{"groq.chat"}},
+	{"groq", []string{"Groq", "groq.chat"}},
 	{"perplexity", nil},
 	{"ibm.watsonx.ai", []string{"watsonx"}},
-	{"ollama", nil},
+	{"ollama", []string{"Ollama"}},
 	{"vllm", []string{"vllm.chat", "hosted_vllm"}},
 }
 
@@ -35,10 +35,12 @@ var notProviders = []string{"langchain"}
 var providerSuffixes = []string{".chat", ".responses", ".messages", ".completion", ".embedding"}
 
 var finishReasonAliases = []alias{
-	{"stop", []string{"end_turn", "stop_sequence", "STOP"}},
-	{"tool_calls", []string{"tool_call", "tool-calls", "tool_use", "function_call"}},
-	{"length", []string{"max_tokens", "MAX_TOKENS"}},
-	{"content_filter", []string{"content-filter", "SAFETY", "refusal"}},
+	{"stop", []string{"end_turn", "stop_sequence", "STOP", "Stop"}},
+	{"tool_calls", []string{"tool_call", "tool-calls", "tool_use", "function_call", "ToolCalls"}},
+	{"length", []string{"max_tokens", "MAX_TOKENS", "max_output_tokens", "model_context_window_exceeded", "Length"}},
+	{"content_filter", []string{
+		"content-filter", "SAFETY", "refusal", "ContentFilter", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "guardrail_intervened",
+	}},
 }
 
 // operationAliases are what emitters with span kinds of their own call the

@@ -37,6 +37,7 @@ type Options struct {
 type Extractor struct {
 	*program
 	logs          *logProgram
+	metrics       *metricProgram
 	maxText       int
 	captureText   bool
 	measuresOnly  bool
@@ -80,8 +81,12 @@ func newExtractor(t *table, o Options) (*Extractor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile attribute table for log records: %w", err)
 	}
+	metrics, err := t.metricProgram()
+	if err != nil {
+		return nil, fmt.Errorf("compile table of metrics: %w", err)
+	}
 	return &Extractor{
-		program: p, logs: logs, maxText: o.MaxTextBytes, captureText: captureText, measuresOnly: o.MeasuresOnly,
+		program: p, logs: logs, metrics: metrics, maxText: o.MaxTextBytes, captureText: captureText, measuresOnly: o.MeasuresOnly,
 		operations:    newAliasIndex(operationAliases),
 		usage:         newUsageRules(t),
 		providers:     newAliasIndex(providerAliases),

@@ -3,9 +3,12 @@ package genai
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
@@ -86,6 +89,121 @@ func FuzzFromSpan(f *testing.F) {
 					}
 				}
 			}
+		}
+	})
+}
+
+func FuzzFromLog(f *testing.F) {
+	var m plog.ProtoMarshaler
+	withBody := newRecord(f, "", attrs{"event.name": eventOperationDetails, AttrInputMessages: `[{"parts":[{"content":"x"}]}]`})
+	if err := withBody.Body().SetEmptyMap().FromRaw(attrs{AttrRequestModel: "m", AttrUsageInputTokens: "7"}); err != nil {
+		f.Fatal(err)
+	}
+	for _, rec := range []plog.LogRecord{
+		withBody,
+		newRecord(f, "claude_code.api_request", attrs{"model": "m", "duration_ms": "1e3", "cost_usd": 0.1, "input_tokens": -1}),
+		newRecord(f, "codex.api_request", attrs{"error.message": "no"}),
+		newRecord(f, "codex.sse_event", attrs{"event.kind": "response.completed", "input_token_count": "3"}),
+		newRecord(f, "gemini_cli.api_response", attrs{"finish_reasons": []any{"STOP"}, "response_text": "yes"}),
+		newRecord(f, "other", nil),
+	} {
+		ld := plog.NewLogs()
+		rec.CopyTo(ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+		raw, err := m.MarshalLogs(ld)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	const maxText = 64
+	x := newTestExtractor(f, Options{CaptureText: true, MaxTextBytes: maxText})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		u := plog.ProtoUnmarshaler{}
+		ld, err := u.UnmarshalLogs(raw)
+		if err != nil {
+			return
+		}
+		for _, rl := range ld.ResourceLogs().All() {
+			res := x.Resource(rl.Resource())
+			for _, sl := range rl.ScopeLogs().All() {
+				for _, rec := range sl.LogRecords().All() {
+					var ev, again Event
+					is, problems := x.FromLog(&res, sl.Scope(), rec, &ev)
+					if is && x.LogCall(rec) == "" {
+						t.Fatal("a call that could not be one")
+					}
+					if !is {
+						if problems != 0 {
+							t.Fatal("problems of another record")
+						}
+						continue
+					}
+					checkInvariants(t, &ev)
+					if ev.Start > ev.End {
+						t.Fatal("ends before it starts")
+					}
+					if x.FromLog(&res, sl.Scope(), rec, &again); again.ID != ev.ID {
+						t.Fatal("the id must be deterministic")
+					}
+					if limit := maxText + len(truncatedSuffix); len(ev.PromptText) > limit || len(ev.ResponseText) > limit {
+						t.Fatal("text is too long")
+					}
+				}
+			}
+		}
+	})
+}
+
+func FuzzFromMetric(f *testing.F) {
+	var marshal pmetric.ProtoMarshaler
+	for _, m := range sampleMetrics(f) {
+		md := pmetric.NewMetrics()
+		m.CopyTo(md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty())
+		raw, err := marshal.MarshalMetrics(md)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	x := newTestExtractor(f, Options{})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		u := pmetric.ProtoUnmarshaler{}
+		md, err := u.UnmarshalMetrics(raw)
+		if err != nil {
+			return
+		}
+		for _, rm := range md.ResourceMetrics().All() {
+			res := x.Resource(rm.Resource())
+			for _, sm := range rm.ScopeMetrics().All() {
+				for _, m := range sm.Metrics().All() {
+					for got := range x.FromMetric(&res, sm.Scope(), m) {
+						if x.MetricKind(m) == MeasureNone || got.Kind >= measureKinds || got.Service == "" {
+							t.Fatalf("no measure: %+v", got)
+						}
+						if !(got.Value >= 0 && got.Value <= maxMeasure) || got.Cumulative && got.Gauge {
+							t.Fatalf("impossible: %+v", got)
+						}
+						if got.Problem != 0 && (got.Value != 0 || got.Count != 0) || got.Problem == 0 && got.Time == 0 {
+							t.Fatalf("refused, but with a value: %+v", got)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func FuzzCanonicalModel(f *testing.F) {
+	for _, s := range []string{"us.anthropic.claude-opus-4-6-v1:0", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "\x1b[1mopus[1m]\x1b[22m", "a/b@latest", "a/\n@latest"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		once := CanonicalModel(s)
+		if CanonicalModel(once) != once {
+			t.Fatalf("%q becomes %q", once, CanonicalModel(once))
+		}
+		if once == "" && strings.TrimSpace(s) != "" && !strings.Contains(s, "\x1b") {
+			t.Fatalf("nothing is left of %q", s)
 		}
 	})
 }

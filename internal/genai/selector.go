@@ -222,6 +222,8 @@ type logRule struct {
 type table struct {
 	calls    []callRule
 	logs     []logRule
+	metrics  []metricRule
+	points   [pointFields][]string
 	concepts [conceptCount][]selector
 }
 

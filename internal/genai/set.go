@@ -156,9 +156,9 @@ func (st *state) setName(r *rule, name string) {
 	case conceptProvider:
 		ev.Provider = name
 	case conceptRequestModel:
-		ev.RequestModel = name
+		ev.RequestModel = cleanModel(name)
 	case conceptResponseModel:
-		ev.ResponseModel = name
+		ev.ResponseModel = cleanModel(name)
 	case conceptResponseID:
 		ev.ResponseID = name
 	case conceptFinishReason:

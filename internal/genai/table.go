@@ -49,6 +49,8 @@ var standard = table{
 		{name: "codex.sse_event", when: []condition{{"event.kind", []string{"response.failed"}}}, operation: OperationChat, failed: true},
 		{name: "codex.api_request", operation: OperationChat, failures: true},
 	},
+	metrics: standardMetrics,
+	points:  standardPoints,
 	concepts: [conceptCount][]selector{
 		conceptOperation: keys(
 			"gen_ai.operation.name",
