@@ -368,7 +368,10 @@ func TestPreferenceFollowsTheTableNotTheSpan(t *testing.T) {
 					}
 					read := in.read
 					if log != "" {
-						read = func(t *testing.T, x *Extractor) (Event, Problem) { return in.readLog(t, x, log) }
+						read = func(t *testing.T, x *Extractor) (Event, Problem) {
+							t.Helper()
+							return in.readLog(t, x, log)
+						}
 					}
 					ev, _ := read(t, x)
 					msg := rowName(c, i, better) + " against " + rowName(c, j, worse)
