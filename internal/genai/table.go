@@ -93,7 +93,9 @@ var standard = table{
 			"prompt_tokens",
 			"gen_ai.usage.prompt_token_count",
 			"llm.prompt.tokens",
-		)),
+		), []selector{
+			{event: eventOperationDetails, key: "gen_ai.usage.input_tokens"},
+		}),
 		conceptOutputTokens: concat(keys(
 			"gen_ai.usage.output_tokens",
 			"gen_ai.usage.completion_tokens",
@@ -109,7 +111,9 @@ var standard = table{
 			"output_tokens",
 			"completion_tokens",
 			"llm.response.tokens",
-		)),
+		), []selector{
+			{event: eventOperationDetails, key: "gen_ai.usage.output_tokens"},
+		}),
 		conceptTotalTokens: concat(keys(
 			"gen_ai.usage.total_tokens",
 			"llm.usage.total_tokens",
@@ -277,6 +281,8 @@ var standard = table{
 		}, keys(
 			"gen_ai.response.status",
 		), []selector{
+			{event: "gen_ai.choice", key: "finish_reason"},
+			{event: eventOperationDetails, key: "gen_ai.response.finish_reasons", each: true},
 			{log: "gemini_cli.api_response", key: "finish_reasons", each: true},
 		}),
 		conceptErrorType: {
