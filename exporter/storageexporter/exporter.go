@@ -79,6 +79,10 @@ func (e *storageExporter) shutdown(context.Context) error {
 // because the storage knows what it has already.
 func (e *storageExporter) push(ctx context.Context, td ptrace.Traces) error {
 	events, anomalies := e.extract(ctx, td)
+	return e.write(ctx, events, anomalies)
+}
+
+func (e *storageExporter) write(ctx context.Context, events []genai.Event, anomalies []anomaly.Anomaly) error {
 	if len(events) > 0 {
 		if err := e.writer.WriteEvents(ctx, events); err != nil {
 			return classify(err)
@@ -92,9 +96,11 @@ func (e *storageExporter) push(ctx context.Context, td ptrace.Traces) error {
 	return nil
 }
 
-// pushLogs stores the anomalies that are log records of their own.
+// pushLogs stores the calls that log records tell of, and the anomalies that are
+// log records of their own.
 func (e *storageExporter) pushLogs(ctx context.Context, ld plog.Logs) error {
-	return e.push(ctx, anomaly.LogsAsTraces(ld))
+	_, anomalies := e.extract(ctx, anomaly.LogsAsTraces(ld))
+	return e.write(ctx, e.extractLogs(ld), anomalies)
 }
 
 // classify marks errors that trying again cannot mend.
@@ -130,6 +136,31 @@ func (e *storageExporter) extract(ctx context.Context, td ptrace.Traces) (events
 		}
 	}
 	return events, anomalies
+}
+
+// extractLogs reads the LLM calls that log records tell of. Strings of the result
+// share memory with ld.
+func (e *storageExporter) extractLogs(ld plog.Logs) (events []genai.Event) {
+	for _, rl := range ld.ResourceLogs().All() {
+		var resource *genai.Resource
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, rec := range sl.LogRecords().All() {
+				if e.extractor.LogCall(rec) == "" {
+					continue
+				}
+				if resource == nil {
+					r := e.extractor.Resource(rl.Resource())
+					resource = &r
+				}
+				n := len(events)
+				events = append(events, genai.Event{})
+				if isCall, _ := e.extractor.FromLog(resource, sl.Scope(), rec, &events[n]); !isCall {
+					events = events[:n]
+				}
+			}
+		}
+	}
+	return events
 }
 
 func (e *storageExporter) drop(ctx context.Context, span ptrace.Span, err error) {

@@ -75,7 +75,8 @@ func (x *Extractor) LogCall(rec plog.LogRecord) string {
 
 // FromLog reads the LLM call that a log record describes into ev, overwriting
 // it wholly, and reports what was wrong with the record. If the record describes
-// no call, ev is left as it is and no problems are reported. A nil res is a
+// no call, or the ledger found its call to be told elsewhere ([AttrCallDuplicate]),
+// ev is left as it is and no problems are reported. A nil res is a
 // resource about which nothing is known.
 //
 // The time of the record is the end of the call. Its start is known only if the
@@ -94,6 +95,9 @@ func (x *Extractor) FromLog(res *Resource, scope pcommon.InstrumentationScope, r
 		}
 	}
 	if rule == nil {
+		return false, 0
+	}
+	if _, duplicate := rec.Attributes().Get(AttrCallDuplicate); duplicate {
 		return false, 0
 	}
 	if res == nil {

@@ -111,6 +111,7 @@ func TestOtherLogRecordsAreNoCalls(t *testing.T) {
 		"an evaluation":          newRecord(t, EventEvaluationResult, attrs{"gen_ai.request.model": "gpt-4o"}),
 		"a tool of an agent":     newRecord(t, "claude_code.tool_result", attrs{"tool_name": "Bash"}),
 		"part of a stream":       newRecord(t, "codex.sse_event", attrs{"event.kind": "response.output_item.done"}),
+		"told elsewhere":         newRecord(t, "claude_code.api_request", attrs{"model": "m", AttrCallDuplicate: "span"}),
 		"a request that is fine": newRecord(t, "codex.api_request", attrs{"http.response.status_code": "200", "model": "m"}),
 	} {
 		before := Event{Service: "untouched", InputTokens: 5}
