@@ -15,7 +15,7 @@ type resolved struct {
 }
 
 func (b *Book) resolve(provider, model, endpoint string) *resolved {
-	if provider != "" && !isGateway(provider) {
+	if endpoint != "" && provider != "" && !isGateway(provider) {
 		endpoint = "" // it would not be looked at
 	}
 	if len(endpoint) > maxName {
