@@ -1,4 +1,5 @@
-// Package genai reads LLM events out of OpenTelemetry data. Which attribute
+// Package genai reads LLM events out of OpenTelemetry data: spans, log records
+// and metrics. Which attribute
 // means what is said by one table (table.go); the code only walks it.
 //
 // # How a span is read
@@ -20,6 +21,20 @@
 // no such thing; [ReadTool], [PromptTail] and [ReadMarks] read it. Their tables
 // are in signal.go, tool.go and marks.go.
 //
+// # Log records and metrics
+//
+// [Extractor.FromLog] reads calls out of log records, with the same selectors: a
+// log rule of the table says by the name of its event which record tells of a
+// call. [Extractor.LogCall] asks that question alone. [Extractor.FromMetric]
+// makes a [Measure] of each data point of an LLM metric, by the table in
+// metric_table.go.
+//
+// # Other names
+//
+// [Normalize] writes what was read under the current names of the conventions
+// next to the originals. [CanonicalModel] undoes what gateways and clouds make of
+// the names of models; events keep the name that the emitter gives.
+//
 // # How to add an emitter
 //
 //  1. Record what it sends, as OTLP JSON lines.
@@ -33,7 +48,11 @@
 //     JSON, name the path; if it is a duration, name the unit; if the key means
 //     something else elsewhere, name the condition (when, scope, span).
 //  4. Add new spellings of providers and finish reasons to the alias lists.
-//  5. Add the recording to the table of the recordings test, with the number
+//  5. If it tells of calls in log records, add a log rule; selectors that are
+//     good for one event only name it (log). If it has metrics of its own, add
+//     them to metric_table.go.
+//  6. If its counts are not inclusive, add its scope to usage.go.
+//  7. Add the recording to the table of the recordings test, with the number
 //     of calls, models and token counts that are known to be true.
 //
 // No other code should be needed. A row that the table cannot express is a

@@ -145,6 +145,7 @@ func TestEmittersWithoutARecording(t *testing.T) {
 			}
 			tc.want(&want)
 			assert.Equal(t, want, ev)
+			checkNormalize(t, scope, s)
 		})
 	}
 }

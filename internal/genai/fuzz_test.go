@@ -193,6 +193,58 @@ func FuzzFromMetric(f *testing.F) {
 	})
 }
 
+func FuzzNormalize(f *testing.F) {
+	var m ptrace.ProtoMarshaler
+	flat := callSpan()
+	for k, v := range map[string]string{
+		"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.contents.1.message_content.text": "x",
+		"gen_ai.completion.0.tool_calls.0.arguments": `{"a":`, "langfuse.observation.usage_details": `{"input":1,"output":2}`,
+		"gen_ai.usage.cache_read_tokens": "7", "ai.usage.promptTokens": "3",
+	} {
+		flat.Attributes().PutStr(k, v)
+	}
+	for _, s := range []ptrace.Span{fullSpan(), flat} {
+		td := ptrace.NewTraces()
+		s.CopyTo(td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty())
+		raw, err := m.MarshalTraces(td)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	x := newTestExtractor(f, Options{})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		u := ptrace.ProtoUnmarshaler{}
+		td, err := u.UnmarshalTraces(raw)
+		if err != nil {
+			return
+		}
+		for _, rs := range td.ResourceSpans().All() {
+			for _, ss := range rs.ScopeSpans().All() {
+				for _, s := range ss.Spans().All() {
+					var ev, again Event
+					if is, _ := x.FromSpan(nil, ss.Scope(), s, &ev); !is {
+						continue
+					}
+					Normalize(s.Attributes(), &ev)
+					n := s.Attributes().Len()
+					if is, _ := x.FromSpan(nil, ss.Scope(), s, &again); !is {
+						t.Fatal("no call any more")
+					}
+					Normalize(s.Attributes(), &again)
+					if s.Attributes().Len() != n {
+						t.Fatal("normalised again, it changes again")
+					}
+					if ev.InputTokens != again.InputTokens || ev.OutputTokens != again.OutputTokens || ev.RequestModel != again.RequestModel ||
+						ev.Operation != again.Operation || ev.Provider != again.Provider || ev.Present != again.Present {
+						t.Fatalf("reads as another call: %+v, %+v", ev, again)
+					}
+				}
+			}
+		}
+	})
+}
+
 func FuzzCanonicalModel(f *testing.F) {
 	for _, s := range []string{"us.anthropic.claude-opus-4-6-v1:0", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "\x1b[1mopus[1m]\x1b[22m", "a/b@latest", "a/\n@latest"} {
 		f.Add(s)

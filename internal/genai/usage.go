@@ -189,14 +189,14 @@ func (st *state) settleUsage(from source, version string, attrs pcommon.Map) {
 	plain, added := ev.InputTokens+ev.OutputTokens, false
 	if cache > 0 && ev.Has(FieldInputTokens) {
 		proof := cache > ev.InputTokens || total == plain+cache || total == plain+cache+reasoning
-		if proof || st.counting(row, conceptInputTokens, &from, attrs) == countingAdditive {
+		if (proof || st.counting(row, conceptInputTokens, &from, attrs) == countingAdditive) && !normalized(attrs) {
 			ev.InputTokens += cache
 			added = true
 		}
 	}
 	if reasoning > 0 && ev.Has(FieldOutputTokens) {
 		proof := reasoning > ev.OutputTokens || total == plain+reasoning || cache > 0 && total == plain+cache+reasoning
-		if proof || st.counting(row, conceptOutputTokens, &from, attrs) == countingAdditive {
+		if (proof || st.counting(row, conceptOutputTokens, &from, attrs) == countingAdditive) && !normalized(attrs) {
 			ev.OutputTokens += reasoning
 			added = true
 		}
@@ -206,6 +206,12 @@ func (st *state) settleUsage(from source, version string, attrs pcommon.Map) {
 		ev.TotalTokens = ev.InputTokens + ev.OutputTokens
 		ev.Present |= FieldTotalTokens
 	}
+}
+
+// normalized reports whether the counts of an item are those of [Normalize].
+func normalized(attrs pcommon.Map) bool {
+	v, ok := attrs.Get(AttrUsageInclusive)
+	return ok && v.Bool()
 }
 
 // counting decides what no number proves, for input or output tokens.
