@@ -199,7 +199,7 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 		}
 	}
 	if st.signals&signalDuplicate != 0 {
-		return st.signals &^ (signalDuplicate | signalInclusive), 0
+		return st.signals &^ signalDuplicate, 0
 	}
 	if st.pending[0]|st.pending[1] != 0 {
 		st.late(source{scope: scope.Name(), span: span.Name(), status: span.Status().Code()}, attrs)
@@ -207,7 +207,7 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 	if span.Events().Len() > 0 {
 		st.events(span)
 	}
-	if (ev.Present&usageParts != 0 || ev.Streaming) && st.signals&signalInclusive == 0 {
+	if ev.Present&usageParts != 0 || ev.Streaming {
 		st.settleUsage(source{scope: scope.Name(), span: span.Name()}, scope.Version(), attrs)
 	}
 	status := span.Status()
@@ -215,7 +215,7 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 	if !x.measuresOnly {
 		ev.identify(span)
 	}
-	return SignalCall | st.signals&^signalInclusive, st.problems
+	return SignalCall | st.signals, st.problems
 }
 
 // signals tells whether the span is a leaf inference call; it stops at the

@@ -25,9 +25,6 @@ func (t *table) logProgram(wanted func(concept, *selector) bool) (*logProgram, e
 	p := &logProgram{program: &program{}}
 	b := builder{program: p.program, logs: true}
 	b.addConcepts(t, wanted)
-	if err := b.addDecisions(); err != nil {
-		b.errs = append(b.errs, err)
-	}
 	for i := range t.logs {
 		r := &t.logs[i]
 		if r.name == "" || len(r.name) > maxKey {
@@ -134,7 +131,7 @@ func (x *Extractor) readLog(res *Resource, scope pcommon.InstrumentationScope, r
 	if rec.Body().Type() == pcommon.ValueTypeMap {
 		st.record(from, rec.Body().Map())
 	}
-	if (ev.Present&usageParts != 0 || ev.Streaming) && st.signals&signalInclusive == 0 {
+	if ev.Present&usageParts != 0 || ev.Streaming {
 		st.settleUsage(from, scope.Version(), rec.Attributes())
 	}
 	st.finish(rule.failed || rule.failures && st.best[conceptErrorMessage] != 0, "")

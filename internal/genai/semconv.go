@@ -48,11 +48,9 @@ const (
 	AttrCallDuplicate = "sentinel.call.duplicate"
 	// AttrCallID is the event id of the call that a duplicate belongs to.
 	AttrCallID = "sentinel.call.id"
-	// AttrUsageInclusive is true where the counts under the current names are
-	// inclusive whatever the emitter means by its numbers. What such an attribute
-	// held before is under PrefixOriginal and its name.
-	AttrUsageInclusive = "sentinel.usage.inclusive"
-	PrefixOriginal     = "sentinel.original."
+	// PrefixOriginal precedes the name of a token count that was replaced by an
+	// inclusive one; see [AttrUsageInclusive].
+	PrefixOriginal = "sentinel.original."
 	// AttrCostUSD is the cost by our own price book, in US dollars.
 	AttrCostUSD = "sentinel.cost.usd"
 	// AttrCostGap is how far the cost that the emitter reports is off ours, as a

@@ -26,8 +26,6 @@ const (
 	// seen in the pass over the attributes of a call, so that it costs nothing
 	// where there is none.
 	signalDuplicate
-	// signalInclusive: the counts were made inclusive already.
-	signalInclusive
 )
 
 // signalRule says by which attribute a signal is known: key is present and not
@@ -98,13 +96,11 @@ func (b *builder) addSignals() error {
 
 // addDecisions makes the program heed what the ledger decided.
 func (b *builder) addDecisions() error {
-	for key, signal := range map[string]Signal{AttrCallDuplicate: signalDuplicate, AttrUsageInclusive: signalInclusive} {
-		r := rule{concept: conceptSignal, kind: kindSignal, prio: uint8(signal), plain: true, detail: &detail{sel: &selector{key: key}}}
-		if err := b.put(&b.attributes, key, r); err != nil {
-			return err
-		}
+	r := rule{
+		concept: conceptSignal, kind: kindSignal, prio: uint8(signalDuplicate), plain: true,
+		detail: &detail{sel: &selector{key: AttrCallDuplicate}},
 	}
-	return nil
+	return b.put(&b.attributes, AttrCallDuplicate, r)
 }
 
 // eventSignals looks at the names of span events.

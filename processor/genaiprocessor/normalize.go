@@ -7,40 +7,18 @@ import (
 )
 
 // normalize writes what is known of the call under the current names of the
-// conventions, next to what the emitter wrote. Names that stand there already
-// are left alone, but for token counts that mean something else; see writeUsage.
+// conventions, next to what the emitter wrote. Token counts that stand under a
+// current name but are not inclusive are replaced; see writeUsage.
 func normalize(attrs pcommon.Map, ev *genai.Event) {
-	for _, f := range [...]struct{ key, value string }{
-		{genai.AttrOperationName, ev.Operation},
-		{genai.AttrProviderName, ev.Provider},
-		{genai.AttrRequestModel, ev.RequestModel},
-		{genai.AttrResponseModel, ev.ResponseModel},
-		{genai.AttrResponseID, ev.ResponseID},
-		{genai.AttrConversationID, ev.Conversation},
-		{genai.AttrAgentName, ev.Agent},
-		{genai.AttrUserID, ev.User},
-		{genai.AttrErrorType, ev.ErrorType},
-	} {
-		if f.value == "" {
-			continue
-		}
-		if _, ok := attrs.Get(f.key); !ok {
-			attrs.PutStr(f.key, f.value)
-		}
-	}
-	if _, ok := attrs.Get(genai.AttrResponseFinish); !ok && ev.FinishReason != "" {
-		attrs.PutEmptySlice(genai.AttrResponseFinish).AppendEmpty().SetStr(ev.FinishReason)
-	}
-	if _, ok := attrs.Get(genai.AttrRequestStream); !ok && ev.Streaming {
-		attrs.PutBool(genai.AttrRequestStream, true)
-	}
-	if _, ok := attrs.Get(genai.AttrTimeToFirstChunk); !ok && ev.Has(genai.FieldTTFT) {
-		attrs.PutDouble(genai.AttrTimeToFirstChunk, ev.TTFTMillis/1e3)
-	}
-	if ev.Present&usageFields != 0 {
+	genai.Normalize(attrs, ev)
+	if differs(attrs, genai.AttrUsageInputTokens, ev.InputTokens, ev.Has(genai.FieldInputTokens)) ||
+		differs(attrs, genai.AttrUsageOutputTokens, ev.OutputTokens, ev.Has(genai.FieldOutputTokens)) {
 		writeUsage(attrs, ev)
 	}
 }
 
-const usageFields = genai.FieldInputTokens | genai.FieldOutputTokens | genai.FieldCacheReadTokens | genai.FieldCacheWriteTokens |
-	genai.FieldReasoningTokens | genai.FieldAudioInputTokens | genai.FieldAudioOutputTokens | genai.FieldImageInputTokens
+// differs reports whether another number than n, which is known, stands there.
+func differs(attrs pcommon.Map, key string, n int64, known bool) bool {
+	v, ok := attrs.Get(key)
+	return known && (!ok || v.Type() != pcommon.ValueTypeInt || v.Int() != n)
+}

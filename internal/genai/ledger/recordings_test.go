@@ -137,7 +137,7 @@ func TestRecordingsAddUpToTheTruthInAnyOrder(t *testing.T) {
 			if len(entries) <= 7 {
 				permutations(len(entries), func(order []int) { check(ordered(entries, order), 1) })
 			}
-			rounds := 1000
+			rounds := 300
 			if len(entries) > 100 {
 				rounds = 20
 			}
