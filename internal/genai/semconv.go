@@ -54,7 +54,8 @@ const (
 	// AttrCostUSD is the cost by our own price book, in US dollars.
 	AttrCostUSD = "sentinel.cost.usd"
 	// AttrCostGap is how far the cost that the emitter reports is off ours, as a
-	// part of ours: 0.5 is half as much again, -0.5 half.
+	// share of the larger one, where that is more than the tolerance: 0.5 is twice
+	// ours, -0.5 half.
 	AttrCostGap = "sentinel.cost.gap"
 	// AttrCostUnpriced is true where the price book has no price.
 	AttrCostUnpriced = "sentinel.cost.unpriced"

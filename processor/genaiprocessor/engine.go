@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/processor"
 	"go.uber.org/zap"
 
@@ -22,6 +24,7 @@ type engine struct {
 	ledger    *ledger.Ledger
 	telemetry *telemetry
 	series    *series
+	pricer    *pricer // nil: not wanted
 	batches   sync.Pool
 	// now is the time of arrival, on which the ledger runs.
 	now func() time.Time
@@ -46,23 +49,37 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 		config: cfg, logger: set.Logger, extractor: x, ledger: l, telemetry: t, now: time.Now,
 		series: newSeries(cfg.Ledger.MaxMetricSeries, cfg.Ledger.Window),
 	}
+	if e.pricer, err = newPricer(&cfg.Prices, set.Logger); err != nil {
+		return nil, err
+	}
 	e.batches.New = func() any { return &batch{} }
 	return e, nil
 }
 
 func (e *engine) start() error {
 	e.series.started(e.now())
+	if e.pricer != nil {
+		e.pricer.start()
+	}
 	return e.telemetry.observe(e.ledger)
 }
 
 func (e *engine) shutdown() {
+	if e.pricer != nil {
+		e.pricer.shutdown()
+	}
 	e.telemetry.builder.Shutdown()
 }
 
 // item is a span or log record that tells of a call.
 type item struct {
 	attrs pcommon.Map
-	event genai.Event
+	// span, or with log, record, which is one of records.
+	span    ptrace.Span
+	log     bool
+	records plog.LogRecordSlice
+	record  plog.LogRecord
+	event   genai.Event
 	// entry is the position of its entry.
 	entry int
 }
@@ -94,8 +111,9 @@ func (e *engine) give(b *batch) {
 }
 
 // call adds an item that tells of a call.
-func (b *batch) call(attrs pcommon.Map, ev *genai.Event, source ledger.Source) {
-	b.items = append(b.items, item{attrs: attrs, event: *ev, entry: len(b.entries)})
+func (b *batch) call(it item, ev *genai.Event, source ledger.Source) {
+	it.event, it.entry = *ev, len(b.entries)
+	b.items = append(b.items, it)
 	b.entries = append(b.entries, ledger.Entry{})
 	b.entries[len(b.entries)-1].SetEvent(ev, source)
 }
@@ -117,12 +135,12 @@ func (e *engine) decide(ctx context.Context, b *batch) {
 	e.ledger.AddBatch(b.pointers, b.decisions, now)
 	for i := range b.items {
 		it := &b.items[i]
-		e.apply(ctx, it, &b.decisions[it.entry])
+		e.apply(ctx, it, &b.decisions[it.entry], now)
 	}
 }
 
 // apply writes a decision into the item.
-func (e *engine) apply(ctx context.Context, it *item, d *ledger.Decision) {
+func (e *engine) apply(ctx context.Context, it *item, d *ledger.Decision, now time.Time) {
 	if d.Redelivered {
 		e.telemetry.builder.LlmRedeliveredTotal.Add(ctx, 1)
 	}
@@ -140,6 +158,9 @@ func (e *engine) apply(ctx context.Context, it *item, d *ledger.Decision) {
 	}
 	if e.config.Normalize {
 		normalize(it.attrs, &it.event)
+	}
+	if e.pricer != nil {
+		e.price(ctx, it, now)
 	}
 }
 

@@ -24,7 +24,7 @@ func (e *engine) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Tr
 				signals, problems := e.extractor.Read(&resource, scope, span, &ev)
 				if signals&genai.SignalCall != 0 {
 					e.problems(ctx, problems)
-					b.call(span.Attributes(), &ev, ledger.Span)
+					b.call(item{attrs: span.Attributes(), span: span}, &ev, ledger.Span)
 					continue
 				}
 				// Marks travel through all spans that have something above them.
@@ -45,7 +45,7 @@ func (e *engine) processLogs(ctx context.Context, ld plog.Logs) (plog.Logs, erro
 	b := e.take()
 	defer e.give(b)
 	var ev genai.Event
-	for _, rl := range ld.ResourceLogs().All() {
+	for _, rl := range ld.ResourceLogs().All() { // no record is added before all are read
 		var resource genai.Resource
 		known := false
 		for _, sl := range rl.ScopeLogs().All() {
@@ -58,7 +58,7 @@ func (e *engine) processLogs(ctx context.Context, ld plog.Logs) (plog.Logs, erro
 				}
 				if is, problems := e.extractor.FromLog(&resource, sl.Scope(), record, &ev); is {
 					e.problems(ctx, problems)
-					b.call(record.Attributes(), &ev, ledger.SourceOfLog(&ev))
+					b.call(item{attrs: record.Attributes(), log: true, record: record, records: sl.LogRecords()}, &ev, ledger.SourceOfLog(&ev))
 				}
 			}
 		}

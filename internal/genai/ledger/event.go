@@ -7,8 +7,8 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
-// operationFetch asks for a response that was given before.
-const operationFetch = "fetch_response"
+// OperationFetch asks for a response that was given before.
+const OperationFetch = "fetch_response"
 
 // tokenFields is where events hold the counts.
 var tokenFields = [TokenTypes]struct {
@@ -37,7 +37,7 @@ func (e *Entry) SetSpan(span ptrace.Span, tool bool) {
 func (e *Entry) SetEvent(ev *genai.Event, source Source) {
 	*e = Entry{
 		ID: ev.ID, Trace: ev.TraceID, Span: ev.SpanID, Parent: ev.ParentSpanID, Source: source,
-		Call: true, NoUsage: ev.Operation == operationFetch, Failed: ev.Failed, Estimated: ev.Estimated,
+		Call: true, NoUsage: ev.Operation == OperationFetch, Failed: ev.Failed, Estimated: ev.Estimated,
 		Service: ev.Service, Model: ev.Model(),
 		Context: Context{
 			ResponseID: ev.ResponseID, FinishReason: ev.FinishReason,
