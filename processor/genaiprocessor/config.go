@@ -47,6 +47,10 @@ type PricesConfig struct {
 	ReloadInterval time.Duration `mapstructure:"reload_interval"`
 	// Rules are prices of the user's own, tried in order.
 	Rules []price.Rule `mapstructure:"rules"`
+	// PreferReported leaves the cost that an emitter reports to those behind: ours
+	// is written only where there is none. Gaps are found all the same. Default:
+	// false.
+	PreferReported bool `mapstructure:"prefer_reported"`
 	// Tolerance is the gap between the reported cost and ours that is not worth
 	// telling, as a share of the larger one, above 0 and below 1. Default: 0.05.
 	Tolerance float64 `mapstructure:"tolerance"`

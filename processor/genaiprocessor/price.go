@@ -91,6 +91,8 @@ func (e *engine) price(ctx context.Context, it *item, now time.Time) {
 	provider, model := ev.Provider, ev.Model()
 	found := p.auditor.Check(now, provider, model, reported, quote, err)
 	switch {
+	case err == nil && reported > 0 && p.config.PreferReported:
+		e.telemetry.builder.LlmCostUsdTotal.Add(ctx, reported)
 	case err == nil:
 		it.attrs.PutDouble(genai.AttrCostUSD, quote.USD)
 		it.attrs.PutStr(genai.AttrCostPriceVersion, quote.Version)

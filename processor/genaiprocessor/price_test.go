@@ -81,6 +81,16 @@ func TestAReportedCostNearOursOrOfZeroIsNoFinding(t *testing.T) {
 	}
 }
 
+func TestAReportedCostCanBePreferred(t *testing.T) {
+	r := newRig(t, func(c *Config) { withRule(c); c.Prices.PreferReported = true })
+	out := r.send(trace(spec{id: 1, attrs: chat(1_000_000, 0, genai.AttrUsageCost, 4.0)}, spec{id: 2, attrs: chat(1_000_000, 0)}))
+	with, _ := isCall(t, "", out[0])
+	without, _ := isCall(t, "", out[1])
+	assert.InDelta(t, 4, with.CostUSD, 0)
+	assert.InDelta(t, 2, without.CostUSD, 1e-12)
+	assert.Len(t, findings(t, out[0]), 1, "the gap is found all the same")
+}
+
 func TestAnUnpricedModelIsToldAndNeverFree(t *testing.T) {
 	r := newRig(t, nil)
 	send := func(id byte) ptrace.Span {
