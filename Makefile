@@ -94,6 +94,10 @@ integration: services ## the exporters' tests against the real servers
 	@eval "$$(scripts/services/services.sh env)" && \
 	  go test -count=1 -timeout 10m ./exporter/... $(ARGS)
 
+.PHONY: price-oracle
+price-oracle: ## costs against the reference implementation of genai-prices (needs node, npm and the network)
+	@SENTINEL_REQUIRE_ORACLE=1 go test -count=1 -timeout 5m -v ./internal/price -run '^TestCostEqualsTheReference$$' $(ARGS)
+
 .PHONY: cover
 cover: ## test coverage, total and per package
 	@go test -timeout 10m -coverprofile=cover.out $(PKGS) >/dev/null && go tool cover -func=cover.out | tail -1

@@ -61,6 +61,7 @@ import (
 	"github.com/llm-devops/llm-sentinel/extension/queryextension"
 	"github.com/llm-devops/llm-sentinel/extension/storageextension"
 	"github.com/llm-devops/llm-sentinel/processor/anomalyprocessor"
+	"github.com/llm-devops/llm-sentinel/processor/genaiprocessor"
 )
 
 // Receivers returns the receiver factories of the distribution.
@@ -78,6 +79,7 @@ func Processors() []processor.Factory {
 		filterprocessor.NewFactory(), probabilisticsamplerprocessor.NewFactory(), redactionprocessor.NewFactory(),
 		resourceprocessor.NewFactory(), spanprocessor.NewFactory(), tailsamplingprocessor.NewFactory(),
 		transformprocessor.NewFactory(), anomalyprocessor.NewFactory(),
+		genaiprocessor.NewFactory(),
 	}
 }
 

@@ -73,7 +73,7 @@ func (t *table) program(wanted func(concept, *selector) bool, signals bool) (*pr
 			b.errs = append(b.errs, fmt.Errorf("call rule %d: %w", i, err))
 		}
 	}
-	if err := b.addDuplicate(); err != nil {
+	if err := b.addDecisions(); err != nil {
 		b.errs = append(b.errs, err)
 	}
 	if signals {

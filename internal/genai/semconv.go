@@ -48,10 +48,14 @@ const (
 	AttrCallDuplicate = "sentinel.call.duplicate"
 	// AttrCallID is the event id of the call that a duplicate belongs to.
 	AttrCallID = "sentinel.call.id"
+	// PrefixOriginal precedes the name of a token count that was replaced by an
+	// inclusive one; see [AttrUsageInclusive].
+	PrefixOriginal = "sentinel.original."
 	// AttrCostUSD is the cost by our own price book, in US dollars.
 	AttrCostUSD = "sentinel.cost.usd"
 	// AttrCostGap is how far the cost that the emitter reports is off ours, as a
-	// part of ours: 0.5 is half as much again, -0.5 half.
+	// share of the larger one, where that is more than the tolerance: 0.5 is twice
+	// ours, -0.5 half.
 	AttrCostGap = "sentinel.cost.gap"
 	// AttrCostUnpriced is true where the price book has no price.
 	AttrCostUnpriced = "sentinel.cost.unpriced"

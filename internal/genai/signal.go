@@ -94,8 +94,8 @@ func (b *builder) addSignals() error {
 	return nil
 }
 
-// addDuplicate makes the program heed what the ledger decided.
-func (b *builder) addDuplicate() error {
+// addDecisions makes the program heed what the ledger decided.
+func (b *builder) addDecisions() error {
 	r := rule{
 		concept: conceptSignal, kind: kindSignal, prio: uint8(signalDuplicate), plain: true,
 		detail: &detail{sel: &selector{key: AttrCallDuplicate}},
