@@ -52,6 +52,9 @@ func TestNamesThatTelemetryUsesAreFound(t *testing.T) {
 		{"cohere", "command-r-plus-08-2024", "cohere", ""},
 		{"perplexity", "sonar-pro", "perplexity", "sonar-pro"},
 		{"openrouter", "openai/gpt-4o", "openrouter", "openai/gpt-4o"},
+		{"", "meta.llama3-70b-instruct-v1:0", "aws", ""},
+		{"langchain", "eu.anthropic.claude-3-5-sonnet-20240620-v1:0", "aws", ""},
+		{"vercel", "vercel_ai_gateway/openai/gpt-4.1", "openai", "gpt-4.1"},
 		{"openai", "gpt-4o-2031-02-03", "openai", "gpt-4o"},
 		{"openai", "ft:gpt-4o-mini-2024-07-18:my-org::abc123", "openai", "ft:gpt-4o-mini"},
 	} {
@@ -69,6 +72,7 @@ func TestNamesThatTelemetryUsesAreFound(t *testing.T) {
 func TestAServerOfOnesOwnIsNeverPricedAsSomebodyElses(t *testing.T) {
 	book := embeddedBook(t)
 	for _, c := range [][3]string{
+		{"vllm.chat", "llama-3.1-8b", "unknown_provider"},
 		{"vllm", "deepseek-chat", "unknown_provider"},
 		{"ollama", "deepseek/deepseek-chat", "unknown_provider"},
 		{"my-company", "gpt-4o", "unknown_provider"},
