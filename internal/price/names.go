@@ -122,7 +122,9 @@ func (b *Book) rewrites(a attempt) []attempt {
 			add(alias(prefix), rest)
 		case b.known(a.who): // never for a server of one's own
 			add(a.who, rest)
-			add(alias(prefix), rest)
+			if a.who == "openai" || a.who == "anthropic" { // whose libraries talk to gateways, too
+				add(alias(prefix), rest)
+			}
 		}
 	}
 	if m := bedrockRegion.FindString(name); m != "" {

@@ -78,6 +78,7 @@ func TestAServerOfOnesOwnIsNeverPricedAsSomebodyElses(t *testing.T) {
 		{"my-company", "gpt-4o", "unknown_provider"},
 		{"openai", "no-such-model", "unknown_model"},
 		{"", "no-such-model", "unknown_model"},
+		{"cerebras", "openai/gpt-5", "unknown_model"}, // a host of open models does not resell this one
 		{"openai", "", "no_model"},
 		{"openai", strings.Repeat("x", 300), "long_name"},
 		{strings.Repeat("x", 300), "gpt-4o", "long_name"},
