@@ -37,6 +37,12 @@ type Above struct {
 	Prices      map[string]float64 `mapstructure:"prices"`
 }
 
+// Validate says which field of the rule has a value that is not allowed.
+func (r *Rule) Validate() error {
+	_, err := r.compile()
+	return err
+}
+
 // rule is a compiled Rule.
 type rule struct {
 	provider, pattern string

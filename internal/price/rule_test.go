@@ -110,6 +110,7 @@ func TestABadRuleIsRefusedWithFieldAndValue(t *testing.T) {
 		"above.input_tokens: -5":                         {Model: "m", Prices: in, Above: []Above{{InputTokens: -5}}},
 		"provider: 300 bytes, want at most 256":          {Model: "m", Prices: in, Provider: strings.Repeat("p", 300)},
 	} {
+		require.ErrorContains(t, r.Validate(), want)
 		c := DefaultConfig()
 		c.Rules = []Rule{{Model: "ok", Prices: in}, r}
 		require.ErrorContains(t, c.Validate(), want)
