@@ -175,7 +175,7 @@ func (s *Scanner) number(dst *[]Match, text string, i int, x *number) int {
 			return e
 		}
 	}
-	if x.n < 7 && text[i] != '0' {
+	if x.n < minPhone && text[i] != '0' && !phoneBegins(text, i) {
 		return i
 	}
 	if !beginsAt(text, i) && !phoneBegins(text, i) {

@@ -41,7 +41,38 @@ func ipv4(text string, x *number) int {
 			return 0
 		}
 	}
-	return e
+	return prefixEnd(text, e, 32)
+}
+
+// prefixEnd includes a prefix length of CIDR notation (/24) at e.
+func prefixEnd(text string, e, longest int) int {
+	if e >= len(text) || text[e] != '/' {
+		return e
+	}
+	i, n := e+1, 0
+	for i < len(text) && isDigit(text[i]) && i < e+4 {
+		n = n*10 + int(text[i]-'0')
+		i++
+	}
+	if i == e+1 || n > longest || !freeRight(text, i) {
+		return e
+	}
+	return i
+}
+
+// zoneEnd includes a zone (%eth0) at e.
+func zoneEnd(text string, e int) int {
+	if e+1 >= len(text) || text[e] != '%' {
+		return e
+	}
+	i := e + 1
+	for i < len(text) && isASCIIWord(text[i]) && i < e+17 {
+		i++
+	}
+	if i == e+1 {
+		return e
+	}
+	return i
 }
 
 // scanColons finds IPv6 and MAC addresses around colons.
@@ -122,7 +153,7 @@ func (s *Scanner) colons(text string, start, end int) (Match, bool) {
 	if !hasDigit(v) && !s.bare[IPAddress] {
 		return Match{}, false
 	}
-	return Match{start, end, IPAddress, typeNames[IPAddress]}, true
+	return Match{start, prefixEnd(text, zoneEnd(text, end), 128), IPAddress, typeNames[IPAddress]}, true
 }
 
 func hasDigit(s string) bool {

@@ -188,7 +188,7 @@ func nric(w string) bool {
 	case 'G':
 		return "XWUTRQPNMLK"[(sum+4)%11] == last
 	case 'M':
-		return "KLJNPQRTUWX"[(sum+3)%11] == last
+		return "XWUTRQPNJLK"[(sum+3)%11] == last
 	}
 	return false
 }
