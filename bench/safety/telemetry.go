@@ -47,7 +47,9 @@ func (g *generator) uuid() string {
 }
 
 // moment is a time of the years 2001 to 2033 in nanoseconds, so that seconds have ten digits.
-func (g *generator) moment() int64 { return (1_000_000_000 + g.Int64N(1_000_000_000)) * int64(time.Second) }
+func (g *generator) moment() int64 {
+	return (1_000_000_000 + g.Int64N(1_000_000_000)) * int64(time.Second)
+}
 
 const (
 	lowerDigits = "0123456789abcdefghijklmnopqrstuvwxyz"
