@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp/syntax"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -90,8 +91,8 @@ func telemetry(r *rand.Rand) []string {
 	h := hexa(32)
 	return []string{
 		h, hexa(16), hexa(40), hexa(64), hexa(7), strings.ToUpper(h), h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:],
-		fmt.Sprint(1_700_000_000 + r.IntN(1e8)), fmt.Sprint(1_700_000_000_000 + r.Int64N(1e11)), fmt.Sprint(1_700_000_000_000_000_000 + r.Int64N(1e17)),
-		fmt.Sprintf("v%d.%d.%d", r.IntN(9), r.IntN(99), r.IntN(99)), "20240506" + fmt.Sprint(100000+r.IntN(99999)), "sha256:" + hexa(64),
+		strconv.Itoa(1_700_000_000 + r.IntN(1e8)), strconv.Itoa(1_700_000_000_000 + r.IntN(1e11)), strconv.Itoa(1_700_000_000_000_000_000 + r.IntN(1e17)),
+		fmt.Sprintf("v%d.%d.%d", r.IntN(9), r.IntN(99), r.IntN(99)), "20240506" + strconv.Itoa(100000+r.IntN(99999)), "sha256:" + hexa(64),
 		"00-" + hexa(32) + "-" + hexa(16) + "-01",
 	}
 }
