@@ -8,7 +8,7 @@ import (
 )
 
 // DefaultMaxTextBytes is the length up to which a text is looked at.
-const DefaultMaxTextBytes = 16 << 20
+const DefaultMaxTextBytes = 4 << 20
 
 // Limits of Options.
 const (

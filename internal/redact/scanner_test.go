@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -188,6 +189,27 @@ func TestAScannerIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestHostileTextsTakeBoundedTime(t *testing.T) {
+	s := defaultScanner(t)
+	for _, unit := range []string{
+		"-----BEGIN PRIVATE KEY-----\n", "1-", "1.1.1.1.", "a@", "::1:", "password=", "eyJ", "sk-", "4111 1111 1111 1111 ", "(1", "+1 ", "://a:", "0x", "A1",
+	} {
+		text := strings.Repeat(unit, 200_000/len(unit))
+		for _, m := range s.Scan(nil, text) {
+			require.Less(t, m.Start, m.End, unit)
+		}
+	}
+	nested := "x"
+	for range 12 {
+		b, err := json.Marshal([]string{nested})
+		require.NoError(t, err)
+		nested = string(b)
+	}
+	out, changed := newRedactor(t, Options{}, nil).Redact(nested, nil)
+	assert.False(t, changed)
+	assert.Equal(t, nested, out)
 }
 
 func TestManyMatchesTakeTimeInProportion(t *testing.T) {
