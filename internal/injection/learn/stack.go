@@ -11,6 +11,7 @@ import (
 type example struct {
 	inputs [][injection.Inputs]float64
 	attack bool
+	set    string
 	weight float64
 }
 
