@@ -150,12 +150,8 @@ func features(piece string, buf *[maxFeatures]uint32) int {
 	return n
 }
 
-func slot(x uint64) uint32 {
-	x *= mix64
-	x ^= x >> 29
-	x *= 0xBF58476D1CE4E5B9
-	return uint32(x >> (64 - Bits))
-}
+// slot hashes by multiplication (Knuth, TAOCP vol. 3, 6.4): the highest bits count.
+func slot(x uint64) uint32 { return uint32(x * mix64 >> (64 - Bits)) }
 
 // Pieces calls fn with the features of each piece of the text; offset is where the
 // piece begins, size its bytes. The slice is reused.

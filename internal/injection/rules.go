@@ -107,13 +107,26 @@ func scan(text string) (ruleSet, bool) {
 				s.foreign = true // Greek and Cyrillic
 			}
 		}
+		if isLetter(raw) && raw != 'n' {
+			// Most of a text: what runs does, for a letter that ends no line.
+			if s.run++; s.run == minBase64 {
+				s.decode = true
+			}
+			s.same, s.newlines, s.lastByte = min(s.same, 0), 0, raw
+			if s.start < 0 {
+				s.start = i
+			}
+			s.word = (s.word ^ uint32(b)) * prime
+			s.ascii = true
+			continue
+		}
 		s.runs(raw)
 		if isWord[b] {
 			if s.start < 0 {
 				s.start = i
 			}
 			s.word = (s.word ^ uint32(b)) * prime
-			if b < 0x80 && b != '0' && b != '\'' {
+			if raw == 'n' {
 				s.ascii = true
 			}
 			continue

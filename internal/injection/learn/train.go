@@ -14,7 +14,7 @@ import (
 
 const (
 	// TargetRate is the share of benign texts above the threshold. It is below the promised 1 % by what a rate moves from one sample to the next.
-	TargetRate = 0.008
+	TargetRate = 0.005
 	// Prevalence is the share of attacks that probabilities are calibrated for.
 	Prevalence = 0.1
 	// smallSet is the size of a set from which its texts begin to weigh less.
@@ -34,8 +34,6 @@ func Trainable(items []corpus.Item, heldOut ...string) []corpus.Item {
 	}
 	return out
 }
-
-var Debug func([]corpus.Item, []float64, [2]float64)
 
 // Train makes a model of the items, which must have attacks and benign texts.
 func Train(items []corpus.Item) (*injection.Model, error) {
@@ -70,21 +68,6 @@ func Train(items []corpus.Item) (*injection.Model, error) {
 		if parts.Thresholds[g], err = threshold(group, &parts, g); err != nil {
 			return nil, err
 		}
-	}
-	if Debug != nil {
-		z := make([]float64, len(items))
-		for i, it := range items {
-			g := 0
-			if it.Provenance.Untrusted() {
-				g = 1
-			}
-			var w [size]float64
-			copy(w[:], parts.Stack[g][:])
-			w[injection.Inputs] = parts.Intercepts[g]
-			_, v := examples[i].best(&w)
-			z[i] = 1 / (1 + math.Exp(-v))
-		}
-		Debug(items, z, parts.Thresholds)
 	}
 	return fit(rows, parts, -1)
 }
