@@ -143,7 +143,8 @@ func scan(text string) (ruleSet, bool) {
 		default:
 			s.lineStart = false
 		}
-		if raw == '.' || raw == '?' || raw == '!' || raw == '\n' && i+1 < len(text) && text[i+1] == '\n' {
+		ends := i+1 == len(text) || text[i+1] <= ' '
+		if ends && (raw == '.' || raw == '?' || raw == '!') || raw == '\n' && i+1 < len(text) && text[i+1] == '\n' {
 			// An imperative does not go on in the next sentence.
 			s.override, s.reveal, s.order = -100, -100, -100
 		}
