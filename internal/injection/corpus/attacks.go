@@ -257,8 +257,10 @@ func fill(text string, r *rand.Rand) string {
 			list, upper = slot(strings.ToLower(name)), true
 		}
 		switch {
-		case list == nil:
-			b.WriteString(text[open : open+size+1])
+		case list == nil: // a brace of the text; a slot may follow within
+			b.WriteByte('{')
+			text = text[open+1:]
+			continue
 		case upper:
 			v := list[r.IntN(len(list))]
 			b.WriteString(strings.ToUpper(v[:1]) + v[1:])
