@@ -15,10 +15,7 @@ type numberRule struct {
 	words []string
 }
 
-var (
-	ssnWords  = []string{"ssn", "ssns", "social security", "social sec", "socialsecurity", "social_security", "ss#"}
-	idNumbers = []string{"national id", "identity number", "identification number", "id number", "id card"}
-)
+var ssnWords = []string{"ssn", "ssns", "social security", "social sec", "socialsecurity", "social_security", "ss#"}
 
 // numberRules are tried in this order.
 var numberRules = []numberRule{

@@ -173,6 +173,13 @@ func (s *Scanner) resolve(found []Match, text string) []Match {
 			continue
 		}
 		last := &kept[len(kept)-1]
+		if last.Type == SecretConnectionString && m.Type == Email {
+			continue // password@host is no address
+		}
+		if m.Type == SecretConnectionString && last.Type == Email {
+			*last = m
+			continue
+		}
 		if better(m, *last) {
 			last.Type, last.Rule = m.Type, m.Rule
 		}
