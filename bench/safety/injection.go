@@ -80,8 +80,7 @@ func runInjection(folder string, w io.Writer) error {
 	if err := b.unseen(); err != nil {
 		return err
 	}
-	b.speed(d)
-	return nil
+	return b.speed(d)
 }
 
 func (b *injectionBench) load(folder string) error {
@@ -157,7 +156,7 @@ func pooled(m map[string]*tally) (t tally) {
 // seen judges the shipped model.
 func (b *injectionBench) seen(d *injection.Detector, prevalence float64) error {
 	table := tabwriter.NewWriter(b.w, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "prompt injection, shipped model, texts that it was not trained on\t\t")
+	fmt.Fprintf(table, "prompt injection, shipped model, texts that it was not trained on\t\t\n")
 	attacks := count(d, b.test, func(it corpus.Item) bool { return it.Attack })
 	benign := count(d, b.test, func(it corpus.Item) bool { return !it.Attack })
 	for _, name := range sets(attacks) {
@@ -215,7 +214,7 @@ func (b *injectionBench) calibration(d *injection.Detector, prevalence float64) 
 // unseen trains without a family and judges it, all of it.
 func (b *injectionBench) unseen() error {
 	table := tabwriter.NewWriter(b.w, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "prompt injection, models trained without the family\tfound\tfalse positives")
+	fmt.Fprintf(table, "prompt injection, models trained without the family\tfound\tfalse positives\n")
 	var results []string
 	for _, f := range heldOutFamilies {
 		has := func(it corpus.Item) bool { return it.Attack && slices.Contains(f.sets, it.Set) }
@@ -241,13 +240,13 @@ func (b *injectionBench) unseen() error {
 			fmt.Sprintf("RESULT prompt_injection.recall_at_1pct_fpr.%s_held_out %.3f ratio", f.name, found.rate()),
 			fmt.Sprintf("RESULT prompt_injection.fpr.%s_held_out %.4f ratio", f.name, benign.rate()))
 	}
-	fmt.Fprintln(table, strings.Join(results, "\n"))
+	fmt.Fprintf(table, "%s\n", strings.Join(results, "\n"))
 	return table.Flush()
 }
 
 // speed is the time for 1 KiB of texts of every kind, the least of several runs of
 // each batch, so that what else runs on the machine does not count.
-func (b *injectionBench) speed(d *injection.Detector) {
+func (b *injectionBench) speed(d *injection.Detector) error {
 	const batch, runs, most = 20, 9, 2000
 	items := slices.DeleteFunc(slices.Clone(b.test), func(it corpus.Item) bool { return len(it.Text) < 256 })
 	total, bytes := 0.0, 0
@@ -265,5 +264,6 @@ func (b *injectionBench) speed(d *injection.Detector) {
 			bytes += len(it.Text)
 		}
 	}
-	fmt.Fprintf(b.w, "RESULT prompt_injection.us_per_kb %.2f us\n", total/(float64(max(1, bytes))/1024))
+	_, err := fmt.Fprintf(b.w, "RESULT prompt_injection.us_per_kb %.2f us\n", total/(float64(max(1, bytes))/1024))
+	return err
 }

@@ -103,7 +103,8 @@ func TestAnAttackIsWhereTheItemSays(t *testing.T) {
 		assert.NotContains(t, it.Text[:it.Start]+it.Text[it.End:], payload)
 	}
 	assert.Greater(t, n, 300)
-	assert.Equal(t, Build(nil), Build(nil), "the same texts give the same items")
+	first, second := Build(nil), Build(nil)
+	assert.Equal(t, first, second, "the same texts give the same items")
 }
 
 func TestForeignTextsThatWereTrainedOnAreLeftOut(t *testing.T) {

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"crypto/sha256"
 	"errors"
 	"os"
 	"testing"
@@ -29,8 +30,8 @@ func TestTheShippedModelIsWhatTrainingGives(t *testing.T) {
 	require.NoError(t, err)
 	want, err := os.ReadFile("../model.bin")
 	require.NoError(t, err)
-	// Not Equal, which would print half a megabyte.
-	assert.True(t, string(want) == string(m.Bytes()), "model.bin is not what `make train-injection` gives")
+	// Sums, because half a megabyte would be printed.
+	assert.Equal(t, sha256.Sum256(want), sha256.Sum256(m.Bytes()), "model.bin is not what `make train-injection` gives")
 }
 
 // own is what the project wrote, without public data.
@@ -42,7 +43,7 @@ func TestTrainingIsDeterministicAndLearns(t *testing.T) {
 	require.NoError(t, err)
 	b, err := Train(items)
 	require.NoError(t, err)
-	require.True(t, string(a.Bytes()) == string(b.Bytes()), "two runs differ")
+	require.Equal(t, sha256.Sum256(a.Bytes()), sha256.Sum256(b.Bytes()), "two runs differ")
 	d, err := injection.New(injection.Options{Model: a})
 	require.NoError(t, err)
 	found, attacks, wrong, benign := 0, 0, 0, 0
