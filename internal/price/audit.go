@@ -11,13 +11,18 @@ import (
 type AuditOptions struct {
 	// Tolerance is the gap between the reported cost and ours that is not worth
 	// telling, as a share of the larger one; default 0.05.
-	Tolerance float64
+	Tolerance float64 `mapstructure:"tolerance"`
 	// MinUSD is the gap in USD up to which no call is worth telling; default 1e-6.
-	MinUSD float64
+	MinUSD float64 `mapstructure:"min_usd"`
 	// Period is how long the same thing is not told again; default 24 hours.
-	Period time.Duration
+	Period time.Duration `mapstructure:"period"`
 	// MaxModels bounds the (provider, model) pairs that are remembered; default 1000.
-	MaxModels int
+	MaxModels int `mapstructure:"max_models"`
+}
+
+// DefaultAuditOptions returns the defaults.
+func DefaultAuditOptions() AuditOptions {
+	return AuditOptions{Tolerance: 0.05, MinUSD: 1e-6, Period: 24 * time.Hour, MaxModels: 1000}
 }
 
 // Audit is what an Auditor says about one call.
@@ -51,17 +56,18 @@ type auditKey struct {
 
 // NewAuditor returns an Auditor that has told nothing yet.
 func NewAuditor(o AuditOptions) *Auditor {
+	d := DefaultAuditOptions()
 	if o.Tolerance <= 0 {
-		o.Tolerance = 0.05
+		o.Tolerance = d.Tolerance
 	}
 	if o.MinUSD <= 0 {
-		o.MinUSD = 1e-6
+		o.MinUSD = d.MinUSD
 	}
 	if o.Period <= 0 {
-		o.Period = 24 * time.Hour
+		o.Period = d.Period
 	}
 	if o.MaxModels <= 0 {
-		o.MaxModels = 1000
+		o.MaxModels = d.MaxModels
 	}
 	return &Auditor{options: o, told: make(map[auditKey]time.Time)}
 }

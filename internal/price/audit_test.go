@@ -1,8 +1,8 @@
 package price
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +46,7 @@ func TestTheNumberOfModelsThatAreRememberedIsBounded(t *testing.T) {
 	a := NewAuditor(AuditOptions{MaxModels: 10, Period: time.Hour})
 	var told int
 	for i := range 1000 {
-		if a.Check(testDay, "p", fmt.Sprint(i), 0, Quote{}, ErrUnpriced).First {
+		if a.Check(testDay, "p", strconv.Itoa(i), 0, Quote{}, ErrUnpriced).First {
 			told++
 		}
 	}

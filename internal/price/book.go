@@ -98,7 +98,7 @@ func (b *Book) Quote(r Request) (Quote, error) {
 	}
 	prices := res.prices.at(at)
 	switch {
-	case counts[uInput] > 0 && !prices.priced.has(uInput):
+	case counts[uInput] > 0 && !prices.priced.has(uInput): //nolint:gosec // an array with a place for every unit
 		return Quote{}, res.noInput
 	case counts[uOutput] > 0 && !prices.priced.has(uOutput):
 		return Quote{}, res.noOutput

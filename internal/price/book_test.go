@@ -96,6 +96,7 @@ func TestAServiceTierHasItsFactorOrIsReportedAsUnpriced(t *testing.T) {
 		unpriced    bool
 	}{
 		{"ac-plain", "", 11, "", false},
+		{"ac-plain", "standard_only", 11, "", false},
 		{"ac-plain", "default", 11, "", false},
 		{"ac-plain", "Batch", 5.5, "batch", false},
 		{"ac-plain", "priority", 11, "", true},
@@ -107,6 +108,32 @@ func TestAServiceTierHasItsFactorOrIsReportedAsUnpriced(t *testing.T) {
 		require.InDelta(t, c.usd, q.USD, 1e-12, c)
 		require.Equal(t, c.applied, q.ServiceTier, c)
 		require.Equal(t, c.unpriced, q.TierUnpriced, c)
+		require.Equal(t, q.USD, quote(t, b, Request{
+			Provider: "reseller", Model: c.model, ServiceTier: c.tier, Usage: Usage{Input: 1e6, Output: 1e6},
+		}).USD, "a reseller's tiers are those of the owner")
+	}
+}
+
+func TestTheSnapshotHasFactorsOfServiceTiers(t *testing.T) {
+	b := embeddedBook(t)
+	for _, c := range []struct {
+		provider, model, tier string
+		factor                float64
+	}{
+		{"openai", "gpt-4o", "batch", 0.5},
+		{"openai", "gpt-4o-2024-08-06", "priority", 1.7},
+		{"azure.ai.openai", "gpt-4o", "batch", 0.5},
+		{"openai", "o3", "flex", 0.5},
+		{"openai", "o3", "priority", 1.75},
+		{"anthropic", "claude-opus-4-8", "fast", 2},
+	} {
+		r := Request{Provider: c.provider, Model: c.model, Time: testDay, Usage: Usage{Input: 1e6, Output: 1e6, CacheRead: 1e5}}
+		plain := quote(t, b, r)
+		r.ServiceTier = c.tier
+		q := quote(t, b, r)
+		require.InDelta(t, c.factor, q.USD/plain.USD, 1e-6, c)
+		require.Equal(t, c.tier, q.ServiceTier, c)
+		require.False(t, q.TierUnpriced, c)
 	}
 }
 

@@ -181,8 +181,9 @@ func (d decoder) model(raw []byte, m *model) error {
 func (d decoder) schedule(raw []byte) (schedule, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || raw[0] != '[' {
-		s := make(schedule, 1)
-		return s, d.rates(raw, &s[0].rates)
+		var one dated
+		err := d.rates(raw, &one.rates)
+		return schedule{one}, err
 	}
 	var list []struct {
 		Constraint json.RawMessage `json:"constraint"`

@@ -84,6 +84,7 @@ func (b *Book) attempts(who, name string) []attempt {
 
 var (
 	bedrockRegion  = regexp.MustCompile(`^(?:us|eu|apac|ap|global|us-gov|jp|au|ca|sa|me|af)\.`)
+	bedrockName    = regexp.MustCompile(`^(?:[a-z-]{2,6}\.)?(?:ai21|amazon|anthropic|cohere|deepseek|meta|mistral|openai|qwen|writer)\.[a-z0-9]`)
 	regionSegment  = regexp.MustCompile(`^(?:[a-z]{2}(?:-gov)?-[a-z]+-\d|us|eu|global|converse|[0-9]+-month-commitment)/`)
 	bedrockVersion = regexp.MustCompile(`(?:-v\d+(?::\d+)?|:\d+)(?::\d+k)?$`)
 	snapshotDate   = regexp.MustCompile(`-20\d{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])$`)
@@ -110,13 +111,20 @@ func (b *Book) rewrites(a attempt) []attempt {
 	if m := regionSegment.FindString(name); m != "" {
 		add(a.who, name[len(m):])
 	}
-	if prefix, rest, ok := strings.Cut(name, "/"); ok && b.known(alias(prefix)) {
+	if a.who == "" && bedrockName.MatchString(name) {
+		add("aws", name)
+	}
+	if prefix, rest, ok := strings.Cut(name, "/"); ok && (b.known(alias(prefix)) || isGateway(prefix)) {
 		switch {
+		case isGateway(prefix) && (a.who == "" || b.known(a.who)):
+			add(a.who, rest)
 		case a.who == "":
 			add(alias(prefix), rest)
 		case b.known(a.who): // never for a server of one's own
 			add(a.who, rest)
-			add(alias(prefix), rest)
+			if a.who == "openai" || a.who == "anthropic" { // whose libraries talk to gateways, too
+				add(alias(prefix), rest)
+			}
 		}
 	}
 	if m := bedrockRegion.FindString(name); m != "" {

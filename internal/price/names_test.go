@@ -52,6 +52,9 @@ func TestNamesThatTelemetryUsesAreFound(t *testing.T) {
 		{"cohere", "command-r-plus-08-2024", "cohere", ""},
 		{"perplexity", "sonar-pro", "perplexity", "sonar-pro"},
 		{"openrouter", "openai/gpt-4o", "openrouter", "openai/gpt-4o"},
+		{"", "meta.llama3-70b-instruct-v1:0", "aws", ""},
+		{"langchain", "eu.anthropic.claude-3-5-sonnet-20240620-v1:0", "aws", ""},
+		{"vercel", "vercel_ai_gateway/openai/gpt-4.1", "openai", "gpt-4.1"},
 		{"openai", "gpt-4o-2031-02-03", "openai", "gpt-4o"},
 		{"openai", "ft:gpt-4o-mini-2024-07-18:my-org::abc123", "openai", "ft:gpt-4o-mini"},
 	} {
@@ -69,11 +72,13 @@ func TestNamesThatTelemetryUsesAreFound(t *testing.T) {
 func TestAServerOfOnesOwnIsNeverPricedAsSomebodyElses(t *testing.T) {
 	book := embeddedBook(t)
 	for _, c := range [][3]string{
+		{"vllm.chat", "llama-3.1-8b", "unknown_provider"},
 		{"vllm", "deepseek-chat", "unknown_provider"},
 		{"ollama", "deepseek/deepseek-chat", "unknown_provider"},
 		{"my-company", "gpt-4o", "unknown_provider"},
 		{"openai", "no-such-model", "unknown_model"},
 		{"", "no-such-model", "unknown_model"},
+		{"cerebras", "openai/gpt-5", "unknown_model"}, // a host of open models does not resell this one
 		{"openai", "", "no_model"},
 		{"openai", strings.Repeat("x", 300), "long_name"},
 		{strings.Repeat("x", 300), "gpt-4o", "long_name"},

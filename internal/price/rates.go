@@ -89,7 +89,7 @@ func (r *rates) cost(c *[numUnits]int64, f *factors) (in, out, other float64, er
 			return 0, 0, 0, fmt.Errorf("%w: the parts of %s sum up to %d, more than the whole, %d",
 				ErrUsage, units[u].field, c[u]-n, c[u])
 		}
-		rest[u] = n
+		rest[u] = n //nolint:gosec // an array with a place for every unit
 	}
 	for u := range numUnits {
 		if !r.priced.has(u) || rest[u] == 0 {

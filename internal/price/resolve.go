@@ -86,7 +86,7 @@ func (b *Book) hit(r *resolved, a attempt, url string) bool {
 		if p == nil {
 			continue
 		}
-		m := l.table.locate(p, a.name)
+		m, owner := l.table.locate(p, a.name)
 		if m == nil {
 			continue
 		}
@@ -95,7 +95,7 @@ func (b *Book) hit(r *resolved, a attempt, url string) bool {
 			r.prices, r.date, r.version, r.layer = m.prices, l.table.date, l.table.version, l.name
 			r.provider, r.model, r.tiers = p.id, m.id, m.tiers
 		}
-		r.tiers = r.tiers.under(&m.tiers).under(&p.tiers)
+		r.tiers = r.tiers.under(&m.tiers).under(&p.tiers).under(&owner.tiers)
 	}
 	return found
 }

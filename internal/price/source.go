@@ -117,7 +117,7 @@ func (s *Source) read() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("price file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	data, err := io.ReadAll(io.LimitReader(f, s.options.MaxFileBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("price file: %w", err)

@@ -122,28 +122,29 @@ func (t *table) byModel(name string) *provider {
 
 // locate finds a model of p or, where p sells the models of others, of those; then
 // once more with dates written as 2025-08-05 instead of 20250805.
-func (t *table) locate(p *provider, name string) *model {
-	if m := t.direct(p, name); m != nil {
-		return m
+// The owner is the provider in whose list the model is.
+func (t *table) locate(p *provider, name string) (m *model, owner *provider) {
+	if m, owner = t.direct(p, name); m != nil {
+		return m, owner
 	}
 	if dashed := dashDates(name); dashed != name {
 		return t.direct(p, dashed)
 	}
-	return nil
+	return nil, nil
 }
 
-func (t *table) direct(p *provider, name string) *model {
+func (t *table) direct(p *provider, name string) (m *model, owner *provider) {
 	if m := p.find(name); m != nil {
-		return m
+		return m, p
 	}
 	for _, id := range p.fallback {
 		if other := t.byID[id]; other != nil {
 			if m := other.find(name); m != nil {
-				return m
+				return m, other
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // dashDates writes each date -YYYYMMDD that ends the name or a part of it with dashes.

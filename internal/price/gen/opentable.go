@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -82,12 +84,11 @@ func short(clause any) any {
 }
 
 func readJSON(path string, into any) error {
-	f, err := os.Open(path)
+	data, err := os.ReadFile(filepath.Clean(path))
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	dec := json.NewDecoder(f)
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber() // prices stay as they are written
 	if err := dec.Decode(into); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
