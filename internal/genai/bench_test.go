@@ -47,6 +47,45 @@ func BenchmarkCallSpanWithText(b *testing.B) {
 	benchmark(b, Options{CaptureText: true}, s)
 }
 
+func BenchmarkLogRecord(b *testing.B) {
+	x := newTestExtractor(b, Options{})
+	res := Resource{Service: "claude-code"}
+	scope := pcommon.NewInstrumentationScope()
+	rec := newRecord(b, "claude_code.api_request", attrs{
+		"event.name": "api_request", "session.id": "s-1", "user.id": "u-1", "organization.id": "o-1", "model": "claude-opus-4-6",
+		"cost_usd": 0.0123, "duration_ms": 2500, "input_tokens": 11, "output_tokens": 12, "cache_read_tokens": 16, "request_id": "req-1",
+	})
+	var ev Event
+	b.ReportAllocs()
+	for b.Loop() {
+		x.FromLog(&res, scope, rec, &ev)
+	}
+}
+
+// BenchmarkOtherLogRecord is what a record that tells of no call costs.
+func BenchmarkOtherLogRecord(b *testing.B) {
+	x := newTestExtractor(b, Options{})
+	rec := newRecord(b, "", attrs{"http.route": "/", "code.function.name": "main", "thread.id": 1, "log.file.name": "a.log"})
+	rec.Body().SetStr("GET /v1/things took 12 ms and all is well")
+	for b.Loop() {
+		x.LogCall(rec)
+	}
+}
+
+func BenchmarkMetric(b *testing.B) {
+	x := newTestExtractor(b, Options{})
+	scope := pcommon.NewInstrumentationScope()
+	m := histogram(b, "gen_ai.client.token.usage", "{token}", 2, 54, attrs{
+		"gen_ai.token.type": "input", "gen_ai.system": "openai", "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o",
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		for range x.FromMetric(nil, scope, m) {
+			continue
+		}
+	}
+}
+
 func benchmark(b *testing.B, o Options, s ptrace.Span) {
 	b.Helper()
 	x := newTestExtractor(b, o)

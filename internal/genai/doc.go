@@ -1,6 +1,6 @@
 // Package genai reads LLM events out of OpenTelemetry data: spans, log records
-// and metrics. Which attribute
-// means what is said by one table (table.go); the code only walks it.
+// and metrics. Which attribute means what is said by one table (table.go); the
+// code only walks it.
 //
 // # How a span is read
 //
@@ -58,7 +58,7 @@
 // No other code should be needed. A row that the table cannot express is a
 // reason to extend selector, not to special-case an emitter.
 //
-// What this package does not do: it takes each span by itself. That a wrapper
-// span and the span below it can both describe the same call is for the token
-// ledger to settle.
+// What this package does not do: it takes each span and record by itself. That a
+// wrapper and the span below it, or a span and a log record, can both describe the
+// same call is for the token ledger to settle.
 package genai

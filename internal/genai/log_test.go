@@ -164,8 +164,13 @@ func TestDetailsOfAnOperationAreTheEventOfItsSpan(t *testing.T) {
 func TestDerivedIDsTellRecordsApartAndRedeliveriesNot(t *testing.T) {
 	seen := map[string]attrs{}
 	for _, a := range []attrs{
-		{"model": "m"}, {"model": "n"}, {"model": "m", "input_tokens": 1}, {"model": "m", "output_tokens": 1},
-		{"model": "m", "request_id": "r"}, {"model": "m", "session.id": "s"}, {"model": "m", "duration_ms": 1},
+		{"model": "m"},
+		{"model": "n"},
+		{"model": "m", "input_tokens": 1},
+		{"model": "m", "output_tokens": 1},
+		{"model": "m", "request_id": "r"},
+		{"model": "m", "session.id": "s"},
+		{"model": "m", "duration_ms": 1},
 	} {
 		first, _, _ := readLog(t, newRecord(t, "claude_code.api_request", a))
 		again, _, _ := readLog(t, newRecord(t, "claude_code.api_request", a))

@@ -11,7 +11,7 @@ func TestCanonicalModelUndoesWhatGatewaysMakeOfNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"":                                       "",
 		"gpt-4o":                                 "gpt-4o",
-		" GPT-4o ":                               "gpt-4o",
+		"\tGPT-4o\n":                             "gpt-4o",
 		"gpt-4o-2024-08-06":                      "gpt-4o-2024-08-06",
 		"ft:gpt-4o-mini-2024-07-18:acme::abc":    "ft:gpt-4o-mini-2024-07-18:acme::abc",
 		"openai/gpt-4o":                          "gpt-4o",

@@ -175,29 +175,35 @@ func TestNormalizeMessages(t *testing.T) {
 		attrs         attrs
 		input, output string
 	}{
-		"OpenInference": {attrs{
-			"llm.input_messages.0.message.role": "system", "llm.input_messages.0.message.content": "be brief",
-			"llm.input_messages.1.message.role":                                       "user",
-			"llm.input_messages.1.message.contents.1.message_content.text":            "in Paris?",
-			"llm.input_messages.1.message.contents.0.message_content.text":            "weather",
-			"llm.input_messages.1.message.contents.2.message_content.image.url":       "https://example.com/a.png",
-			"llm.input_messages.2.message.role":                                       "tool",
-			"llm.input_messages.2.message.tool_call_id":                               "c1",
-			"llm.input_messages.2.message.content":                                    "21 degrees",
-			"llm.output_messages.0.message.role":                                      "assistant",
-			"llm.output_messages.0.message.tool_calls.0.tool_call.id":                 "c1",
-			"llm.output_messages.0.message.tool_calls.0.tool_call.function.name":      "get_weather",
-			"llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": `{"city":"Paris"}`,
-		}, `[{"role":"system","parts":[{"type":"text","content":"be brief"}]},
+		"OpenInference": {
+			attrs{
+				"llm.input_messages.0.message.role": "system", "llm.input_messages.0.message.content": "be brief",
+				"llm.input_messages.1.message.role":                                       "user",
+				"llm.input_messages.1.message.contents.1.message_content.text":            "in Paris?",
+				"llm.input_messages.1.message.contents.0.message_content.text":            "weather",
+				"llm.input_messages.1.message.contents.2.message_content.image.url":       "https://example.com/a.png",
+				"llm.input_messages.2.message.role":                                       "tool",
+				"llm.input_messages.2.message.tool_call_id":                               "c1",
+				"llm.input_messages.2.message.content":                                    "21 degrees",
+				"llm.output_messages.0.message.role":                                      "assistant",
+				"llm.output_messages.0.message.tool_calls.0.tool_call.id":                 "c1",
+				"llm.output_messages.0.message.tool_calls.0.tool_call.function.name":      "get_weather",
+				"llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": `{"city":"Paris"}`,
+			},
+			`[{"role":"system","parts":[{"type":"text","content":"be brief"}]},
 			{"role":"user","parts":[{"type":"text","content":"weather"},{"type":"text","content":"in Paris?"}]},
 			{"role":"tool","parts":[{"type":"tool_call_response","id":"c1","response":"21 degrees"}]}]`,
-			`[{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"get_weather","arguments":{"city":"Paris"}}]}]`},
-		"OpenLLMetry": {attrs{
-			"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "hi",
-			"gen_ai.completion.0.content": "ho", "gen_ai.completion.0.finish_reason": "stop",
-			"gen_ai.completion.0.tool_calls.0.name": "f", "gen_ai.completion.0.tool_calls.0.arguments": `{"cut`,
-		}, `[{"role":"user","parts":[{"type":"text","content":"hi"}]}]`,
-			`[{"role":"","parts":[{"type":"text","content":"ho"},{"type":"tool_call","name":"f","arguments":"{\"cut"}],"finish_reason":"stop"}]`},
+			`[{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"get_weather","arguments":{"city":"Paris"}}]}]`,
+		},
+		"OpenLLMetry": {
+			attrs{
+				"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "hi",
+				"gen_ai.completion.0.content": "ho", "gen_ai.completion.0.finish_reason": "stop",
+				"gen_ai.completion.0.tool_calls.0.name": "f", "gen_ai.completion.0.tool_calls.0.arguments": `{"cut`,
+			},
+			`[{"role":"user","parts":[{"type":"text","content":"hi"}]}]`,
+			`[{"role":"","parts":[{"type":"text","content":"ho"},{"type":"tool_call","name":"f","arguments":"{\"cut"}],"finish_reason":"stop"}]`,
+		},
 		"already there": {attrs{AttrInputMessages: "[]", "gen_ai.prompt.0.content": "hi"}, "[]", ""},
 		"gaps and nonsense": {attrs{
 			"gen_ai.prompt.2.content": "hi", "gen_ai.prompt.9999.content": "far", "gen_ai.prompt.x.content": "no", "gen_ai.prompt.": "no",

@@ -65,7 +65,7 @@ func (st *state) time(t pcommon.Timestamp, missing Problem) pcommon.Timestamp {
 
 // resource enters what the resource says, at the rank that it has.
 func (st *state) resource(res *Resource) {
-	prio := &st.extractor.program.resourcePrio
+	prio := &st.extractor.resourcePrio
 	ev := st.ev
 	if res.Service != "" && res.Service != UnknownService {
 		ev.Service, st.best[conceptService] = res.Service, prio[conceptService]

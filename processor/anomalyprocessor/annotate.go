@@ -77,9 +77,7 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 	}
 	resource := b.details.Resource(from.resource)
 	b.event.Region = resource.Region
-	if from.log == nil {
-		b.details.FromSpan(&resource, from.scope, from.span, b.event)
-	}
+	from.read(b.details, &resource, b.event)
 	found := make([]anomaly.Anomaly, 0, len(strongest)+len(own))
 	for _, i := range strongest {
 		a := b.anomaly(key, ent, i, o)

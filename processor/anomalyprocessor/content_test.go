@@ -239,10 +239,16 @@ func TestPolarityCanBeConfigured(t *testing.T) {
 }
 
 // logRig is a processor of logs that shares its engine with one of traces.
+// It judges no numbers of calls.
 func logRig(t *testing.T) (logs processor.Logs, sink *consumertest.LogsSink, traces processor.Traces) {
 	t.Helper()
+	return logRigOn(t, quiet)
+}
+
+func logRigOn(t *testing.T, change func(*Config)) (logs processor.Logs, sink *consumertest.LogsSink, traces processor.Traces) {
+	t.Helper()
 	cfg := createDefaultConfig().(*Config)
-	quiet(cfg)
+	change(cfg)
 	f := &factory{engines: newEngines()}
 	set := processor.Settings{ID: component.NewID(metadata.Type), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
 	sink = &consumertest.LogsSink{}

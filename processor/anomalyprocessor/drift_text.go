@@ -17,7 +17,7 @@ const maxTextGap = 10 * time.Minute
 // categories and sums of vectors are.
 func (r *driftRule) text(b *batch, st *driftState, found []finding) []finding {
 	ev := &b.content
-	r.extractor.FromSpan(nil, b.from.scope, b.from.span, ev)
+	b.from.read(r.extractor, nil, ev)
 	defer func() { *ev = genai.Event{} }()
 	if ev.PromptText == "" && ev.ResponseText == "" && len(ev.PromptEmbedding)+len(ev.ResponseEmbedding) == 0 {
 		st.gap = min(max(2*st.gap, time.Second), maxTextGap)

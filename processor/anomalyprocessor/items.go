@@ -115,8 +115,9 @@ var judgedEvents = map[string]bool{
 // field for it.
 const attrEventName = "event.name"
 
-// processLogs judges the results of evaluators and guards in ld. It adds log
-// records for what it finds and changes no others than those that it is about.
+// processLogs judges the calls, and the results of evaluators and guards, in ld.
+// It adds log records for what it finds and changes no others than those that it
+// is about.
 func (e *engine) processLogs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 	b := e.batches.Get().(*batch)
 	b.now = e.now()
@@ -127,18 +128,24 @@ func (e *engine) processLogs(ctx context.Context, ld plog.Logs) (plog.Logs, erro
 			records := sl.LogRecords()
 			for k := range records.Len() { // without those that are added
 				record := records.At(k)
-				if !judgedEvents[eventName(record)] {
+				call := e.details.LogCall(record) != ""
+				if !call && !judgedEvents[eventName(record)] {
 					continue
 				}
 				if resource == nil {
 					r := e.details.Resource(rl.Resource())
 					resource = &r
 				}
-				b.log(ctx, origin{resource: rl.Resource(), log: &logItem{record, records}}, resource)
+				from := origin{resource: rl.Resource(), scope: sl.Scope(), log: &logItem{record, records}}
+				if call {
+					b.logCall(ctx, from, resource)
+				} else {
+					b.log(ctx, from, resource)
+				}
 			}
 		}
 	}
-	if b.counts.items > 0 {
+	if b.counts.processed+b.counts.items > 0 {
 		e.tel.record(ctx, &b.counts, e.now().Sub(b.now))
 	}
 	b.forget()
@@ -154,6 +161,36 @@ func eventName(record plog.LogRecord) string {
 		return v.Str()
 	}
 	return ""
+}
+
+// logCall judges the call that a log record tells of, if it does. Its prompts are
+// not compared with others.
+func (b *batch) logCall(ctx context.Context, from origin, resource *genai.Resource) {
+	r := &b.ahead[0]
+	var isCall bool
+	if isCall, r.problems = b.details.FromLog(resource, from.scope, from.log.record, &r.event); !isCall {
+		return
+	}
+	r.from.set(&from)
+	r.signals = genai.SignalCall
+	from.readMarks(&b.marks)
+	if !b.marks.Empty() {
+		r.signals |= genai.SignalMarks
+	}
+	b.queued = 1
+	b.judgeQueued(ctx)
+}
+
+// deliveryOfCall is that of the span if the record has the ids of a span of the
+// very call. Else it is made of the id of the event, as many calls of an agent
+// may have the ids of one span, or none.
+func deliveryOfCall(ev *genai.Event) delivery {
+	if !ev.SpanID.IsEmpty() && ev.ID == genai.NewEventID(ev.TraceID, ev.SpanID) {
+		return delivery{ev.TraceID, ev.SpanID}
+	}
+	d := delivery{trace: pcommon.TraceID(ev.ID)}
+	copy(d.span[:], ev.ID[8:])
+	return d
 }
 
 // log judges one log record.

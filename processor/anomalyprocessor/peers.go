@@ -234,11 +234,13 @@ func (b *batch) touch(from origin, ent *entry, key *series.Key) {
 // provider reads the provider of the event, which the measures leave out, from
 // its span. An event that came without one was read as a whole.
 func (b *batch) provider(from origin) string {
-	if from.span == (ptrace.Span{}) {
+	if from.log == nil && from.span == (ptrace.Span{}) {
 		return b.event.Provider
 	}
 	resource := b.details.Resource(from.resource)
-	b.details.FromSpan(&resource, from.scope, from.span, &b.whole)
+	if !from.read(b.details, &resource, &b.whole) {
+		return b.event.Provider
+	}
 	provider := b.whole.Provider
 	b.whole = genai.Event{} // keeps no telemetry alive
 	return provider

@@ -124,6 +124,26 @@ func (o *origin) set(from *origin) {
 	o.span = from.span
 }
 
+// read reads the call that the origin tells of with x, if it does.
+func (o *origin) read(x *genai.Extractor, resource *genai.Resource, ev *genai.Event) (isCall bool) {
+	switch {
+	case o.log != nil:
+		isCall, _ = x.FromLog(resource, o.scope, o.log.record, ev)
+	case o.span != (ptrace.Span{}):
+		isCall, _ = x.FromSpan(resource, o.scope, o.span, ev)
+	}
+	return isCall
+}
+
+// readMarks reads the results of evaluators and guards.
+func (o *origin) readMarks(m *genai.Marks) {
+	if o.log != nil {
+		m.Reset(o.log.record.Attributes())
+		return
+	}
+	genai.ReadMarks(o.span, m)
+}
+
 // logItem is a log record and the list that it is in.
 type logItem struct {
 	record  plog.LogRecord
@@ -171,8 +191,11 @@ func (b *batch) call(ctx context.Context, r *reading) {
 	b.counts.processed++
 	b.from.set(&r.from)
 	b.signals, b.delivery = r.signals, delivery{b.event.TraceID, b.event.SpanID}
+	if r.from.log != nil {
+		b.delivery = deliveryOfCall(b.event)
+	}
 	if r.signals&genai.SignalMarks != 0 {
-		genai.ReadMarks(r.from.span, &b.marks)
+		r.from.readMarks(&b.marks)
 		b.countProblems()
 	}
 	for p := r.problems; p != 0; p &= p - 1 {
