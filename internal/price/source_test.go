@@ -115,7 +115,10 @@ func TestABadFileKeepsTheOldBookAndIsReportedOnce(t *testing.T) {
 		pass(fileOne, 0, 0)
 		bad := strings.ReplaceAll(fileOne, `"input_mtok":100`, `"input_mtok":-7`)
 		pass(bad, 1, 0)
-		require.Contains(t, problems[0], `providers[0] ("openai"): models[0] ("gpt-4o"): prices.input_mtok: -7`)
+		mu.Lock()
+		first := problems[0]
+		mu.Unlock()
+		require.Contains(t, first, `providers[0] ("openai"): models[0] ("gpt-4o"): prices.input_mtok: -7`)
 		require.InDelta(t, 100, askSource(t, s, "gpt-4o", "").USD, 1e-9)
 		pass("", 2, 0)
 		pass(fileOne, 2, 1)
@@ -137,4 +140,33 @@ func TestRunReturnsAtOnceWithoutAnythingToDo(t *testing.T) {
 	changed, err := s.Reload()
 	require.NoError(t, err)
 	require.False(t, changed)
+}
+
+func TestQuotesAndReloadsMayRunAtTheSameTime(t *testing.T) {
+	path := priceFile(t, fileOne)
+	s, err := Open(Options{File: path, CacheSize: 16})
+	require.NoError(t, err)
+	auditor := NewAuditor(AuditOptions{MaxModels: 8})
+	var group sync.WaitGroup
+	for g := range 4 {
+		group.Go(func() {
+			for i := range 2000 {
+				model := "m" + strings.Repeat("x", (i*7+g)%40)
+				if i%2 == 0 {
+					model = "gpt-4o"
+				}
+				q, err := s.Book().Quote(Request{Provider: "openai", Model: model, Usage: Usage{Input: 1e6}})
+				auditor.Check(testDay, "openai", model, 1, q, err)
+				if model == "gpt-4o" && (err != nil || q.USD != 100 && q.USD != 200) {
+					t.Errorf("%+v, %v", q, err)
+				}
+			}
+		})
+	}
+	for _, price := range []string{"200", "100", "200", "-1", "100"} {
+		require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(fileOne, "100", price)), 0o600))
+		_, err := s.Reload()
+		require.Equal(t, price == "-1", err != nil)
+	}
+	group.Wait()
 }
