@@ -43,6 +43,7 @@ func TestEachTypeIsFoundInASentence(t *testing.T) {
 		{"iban", "GB82 WEST 1234 5698 7654 32", "to GB82 WEST 1234 5698 7654 32 please"},
 		{"iban", "DE89370400440532013000", "IBAN: DE89370400440532013000."},
 		{"ip_address", "192.168.0.1", "host 192.168.0.1 is down"},
+		{"ip_address", "10.0.0.1", "version 1.2.3.4 on 10.0.0.1:8080"},
 		{"ip_address", "2001:db8::8a2e:370:7334", "from [2001:db8::8a2e:370:7334]:443"},
 		{"mac_address", "00:1a:2B:3c:4D:5e", "MAC 00:1a:2B:3c:4D:5e"},
 		{"mac_address", "AA-BB-CC-DD-EE-FF", "hw AA-BB-CC-DD-EE-FF"},
