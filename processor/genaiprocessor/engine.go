@@ -56,10 +56,10 @@ func newEngine(set processor.Settings, cfg *Config) (*engine, error) {
 	return e, nil
 }
 
-func (e *engine) start() error {
+func (e *engine) start(ctx context.Context) error {
 	e.series.started(e.now())
 	if e.pricer != nil {
-		e.pricer.start()
+		e.pricer.start(ctx)
 	}
 	return e.telemetry.observe(e.ledger)
 }

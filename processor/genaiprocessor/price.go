@@ -25,8 +25,9 @@ const (
 	TypeUnpricedModel anomaly.Type = "unpriced_model"
 
 	methodPriceBook anomaly.Method = "price_book"
-	metricCost                     = "cost_usd"
-	metricTokens                   = "total_tokens"
+
+	metricCost   string = "cost_usd"
+	metricTokens string = "total_tokens"
 )
 
 // pricer says what calls cost.
@@ -61,8 +62,9 @@ func newPricer(cfg *PricesConfig, logger *zap.Logger) (*pricer, error) {
 	}, nil
 }
 
-func (p *pricer) start() {
-	ctx, stop := context.WithCancel(context.Background())
+// start follows the price file until shutdown.
+func (p *pricer) start(ctx context.Context) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop = stop
 	p.done.Go(func() { p.source.Run(ctx) })
 }

@@ -53,14 +53,14 @@ func (e *engines) lease(set processor.Settings, cfg *Config) (*lease, error) {
 }
 
 // start starts the engine with the first instance.
-func (l *lease) start(context.Context, component.Host) error {
-	l.shared.mu.Lock()
-	defer l.shared.mu.Unlock()
+func (l *lease) start(ctx context.Context, _ component.Host) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.active {
 		return nil
 	}
 	if l.started == 0 {
-		if err := l.engine.start(); err != nil {
+		if err := l.engine.start(ctx); err != nil {
 			return err
 		}
 	}
@@ -72,8 +72,8 @@ func (l *lease) start(context.Context, component.Host) error {
 // shutdown stops the engine with the last instance. It does nothing for an
 // instance that was never started or is stopped already.
 func (l *lease) shutdown(context.Context) error {
-	l.shared.mu.Lock()
-	defer l.shared.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !l.active {
 		return nil
 	}

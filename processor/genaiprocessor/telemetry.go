@@ -58,8 +58,8 @@ func (t *telemetry) observe(l *ledger.Ledger) error {
 		}
 	}
 	var types [ledger.TokenTypes]metric.MeasurementOption
-	for k := range ledger.TokenTypes {
-		types[k] = label("token_type", k.String())
+	for k := range types {
+		types[k] = label("token_type", ledger.TokenType(k).String())
 	}
 	tokens := func(of func(*ledger.Stats) *ledger.Total) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {

@@ -69,8 +69,11 @@ type Context struct {
 // fill takes from o what is not known.
 func (c *Context) fill(o *Context) {
 	for _, f := range [...]struct{ to, from *string }{
-		{&c.ResponseID, &o.ResponseID}, {&c.FinishReason, &o.FinishReason}, {&c.Agent, &o.Agent},
-		{&c.User, &o.User}, {&c.Conversation, &o.Conversation},
+		{&c.ResponseID, &o.ResponseID},
+		{&c.FinishReason, &o.FinishReason},
+		{&c.Agent, &o.Agent},
+		{&c.User, &o.User},
+		{&c.Conversation, &o.Conversation},
 	} {
 		if *f.to == "" && *f.from != "" {
 			*f.to = *f.from
@@ -82,8 +85,11 @@ func (c *Context) fill(o *Context) {
 func (c *Context) lacks(o *Context) (d Context) {
 	d = *o
 	for _, f := range [...]struct{ have, d *string }{
-		{&c.ResponseID, &d.ResponseID}, {&c.FinishReason, &d.FinishReason}, {&c.Agent, &d.Agent},
-		{&c.User, &d.User}, {&c.Conversation, &d.Conversation},
+		{&c.ResponseID, &d.ResponseID},
+		{&c.FinishReason, &d.FinishReason},
+		{&c.Agent, &d.Agent},
+		{&c.User, &d.User},
+		{&c.Conversation, &d.Conversation},
 	} {
 		if *f.have != "" {
 			*f.d = ""

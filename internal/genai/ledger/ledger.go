@@ -214,18 +214,17 @@ func (l *Ledger) enterCall(n *node, e *Entry) {
 // group is the items that have the response id of n, n among them. It is valid
 // until the next call.
 func (l *Ledger) group(n *node) []*node {
-	g := append(l.scratch[:0], n)
+	l.scratch = append(l.scratch[:0], n)
 	if n.has(inResponses) {
-		for i := *l.arena.responses(n.context.ResponseID); i != 0 && len(g) < maxResponses; {
+		for i := *l.arena.responses(n.context.ResponseID); i != 0 && len(l.scratch) < maxResponses; {
 			m := l.arena.at(i)
 			if m != n && m.context.ResponseID == n.context.ResponseID {
-				g = append(g, m)
+				l.scratch = append(l.scratch, m)
 			}
 			i = m.response
 		}
 	}
-	l.scratch = g
-	return g
+	return l.scratch
 }
 
 // share marks what is above those that have the response id of n but no counts.

@@ -211,13 +211,12 @@ func TestARedeliveryIsToldWhatWasSaidBeforeAndAddsNothing(t *testing.T) {
 }
 
 func TestTheCallIsGivenWhatItsWrapperKnows(t *testing.T) {
-	l := newTestLedger(t, Options{})
 	outer, inner := call(1, 0).used(30, 12), call(2, 1)
 	outer.Context = Context{Agent: "planner", User: "u", FinishReason: "stop"}
 	inner.Context = Context{ResponseID: "response-1", FinishReason: "end"}
 	for _, order := range [][]*Entry{{outer, inner}, {inner, outer}} {
 		d := make([]Decision, 2)
-		l = newTestLedger(t, Options{})
+		l := newTestLedger(t, Options{})
 		l.AddBatch(order, d, start)
 		of := d[0]
 		if order[0] == outer {

@@ -157,7 +157,7 @@ func (a *arena) touch(n *node, list uint8, now int64) {
 	if n.list == list && a.lists[list].first == i {
 		return
 	}
-	a.unlink(i, n)
+	a.unlink(n)
 	if l := &a.lists[list]; l.size >= l.limit {
 		a.remove(l.last)
 	}
@@ -189,7 +189,7 @@ func (a *arena) link(i int32, n *node) {
 	l.size++
 }
 
-func (a *arena) unlink(i int32, n *node) {
+func (a *arena) unlink(n *node) {
 	l := &a.lists[n.list]
 	if n.prev != 0 {
 		a.at(n.prev).next = n.next
@@ -207,7 +207,7 @@ func (a *arena) unlink(i int32, n *node) {
 // remove forgets a node. What it added to the totals stays.
 func (a *arena) remove(i int32) {
 	n := a.at(i)
-	a.unlink(i, n)
+	a.unlink(n)
 	for p := a.bucket(&n.key); *p != 0; p = &a.at(*p).chain {
 		if *p == i {
 			*p = n.chain
