@@ -153,16 +153,31 @@ func (v *view) put(s source, i int) {
 	v.from = append(v.from, s.at(i))
 }
 
+// copy is put for all of s.text[i:k].
+func (v *view) copy(s source, i, k int) {
+	v.text = append(v.text, s.text[i:k]...)
+	if s.from != nil {
+		v.from = append(v.from, s.from[i:k]...)
+		return
+	}
+	for ; i < k; i++ {
+		v.from = append(v.from, int32(i))
+	}
+}
+
 // str copies the string whose content begins at i, with its closing quotation mark,
 // and returns where to go on. A string that holds an object or an array is followed.
 func (v *view) str(s source, i, depth int) int {
 	start := len(v.text)
 	escaped := false
-	for s.text[i] != '"' {
-		if s.text[i] != '\\' {
-			v.put(s, i)
-			i++
-			continue
+	for {
+		k := i
+		for s.text[k] != '"' && s.text[k] != '\\' {
+			k++
+		}
+		v.copy(s, i, k)
+		if i = k; s.text[i] == '"' {
+			break
 		}
 		escaped = true
 		i = v.escape(s, i)

@@ -160,6 +160,25 @@ func TestKeysOfProvidersAreFound(t *testing.T) {
 	}
 }
 
+func TestSecretsSideBySideAreAllFound(t *testing.T) {
+	s := defaultScanner(t)
+	const one, two, weak = "AKIAQYLPMN5HHHFPZAM2", "AKIAZ2LPMN7HHHFPZAQ3", "AKIAAAAAAAAAAAAAAAAA"
+	for _, text := range []string{one + " " + two, one + "," + two + "\n", weak + " " + one + " " + weak + " " + two} {
+		var got []string
+		for _, m := range s.Scan(nil, text) {
+			got = append(got, text[m.Start:m.End])
+		}
+		assert.Equal(t, []string{one, two}, got, text)
+	}
+	rsa := "-----BEGIN RSA PRIVATE KEY-----\n" + strings.Repeat("MIIEpAIBAAKCAQEA7bq1\n", 2000) + "-----END RSA PRIVATE KEY-----"
+	text := "-----BEGIN CERTIFICATE-----\n" + strings.Repeat("MIIB", 100) + "\n-----END CERTIFICATE-----\n" + rsa + "\n"
+	got := s.Scan(nil, text)
+	require.NotEmpty(t, got)
+	assert.Equal(t, rsa[:60], text[got[0].Start:][:60])
+	out, _ := newRedactor(t, Options{}, nil).Redact(text, nil)
+	assert.NotContains(t, out, "MIIEpAIBAAKCAQEA7bq1")
+}
+
 func TestPlaceholdersAreNoSecrets(t *testing.T) {
 	s := defaultScanner(t)
 	for _, text := range []string{

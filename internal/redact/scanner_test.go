@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ func TestEachTypeIsFoundInASentence(t *testing.T) {
 		{"iban", "GB82 WEST 1234 5698 7654 32", "to GB82 WEST 1234 5698 7654 32 please"},
 		{"iban", "DE89370400440532013000", "IBAN: DE89370400440532013000."},
 		{"ip_address", "192.168.0.1", "host 192.168.0.1 is down"},
+		{"ip_address", "10.0.0.1", "version 1.2.3.4 on 10.0.0.1:8080"},
 		{"ip_address", "2001:db8::8a2e:370:7334", "from [2001:db8::8a2e:370:7334]:443"},
 		{"mac_address", "00:1a:2B:3c:4D:5e", "MAC 00:1a:2B:3c:4D:5e"},
 		{"mac_address", "AA-BB-CC-DD-EE-FF", "hw AA-BB-CC-DD-EE-FF"},
@@ -188,6 +190,27 @@ func TestAScannerIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestHostileTextsTakeBoundedTime(t *testing.T) {
+	s := defaultScanner(t)
+	for _, unit := range []string{
+		"-----BEGIN PRIVATE KEY-----\n", "1-", "1.1.1.1.", "a@", "::1:", "password=", "eyJ", "sk-", "4111 1111 1111 1111 ", "(1", "+1 ", "://a:", "0x", "A1",
+	} {
+		text := strings.Repeat(unit, 200_000/len(unit))
+		for _, m := range s.Scan(nil, text) {
+			require.Less(t, m.Start, m.End, unit)
+		}
+	}
+	nested := "x"
+	for range 12 {
+		b, err := json.Marshal([]string{nested})
+		require.NoError(t, err)
+		nested = string(b)
+	}
+	out, changed := newRedactor(t, Options{}, nil).Redact(nested, nil)
+	assert.False(t, changed)
+	assert.Equal(t, nested, out)
 }
 
 func TestManyMatchesTakeTimeInProportion(t *testing.T) {
