@@ -95,7 +95,8 @@ func stack(examples []example, untrusted bool) (weights [injection.Inputs]float6
 		}
 	}
 	copy(weights[:], w[:injection.Inputs])
-	return weights, w[size-1]
+	intercept = w[len(w)-1]
+	return weights, intercept
 }
 
 // best gives the inputs with the highest log-odds, and these.
