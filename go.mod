@@ -3,6 +3,7 @@ module github.com/llm-devops/llm-sentinel
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.5.0
 	github.com/google/uuid v1.6.0
 	github.com/influxdata/line-protocol/v2 v2.2.1
 	github.com/klauspost/compress v1.18.6

@@ -1,0 +1,210 @@
+package redact
+
+import (
+	"net/netip"
+	"strings"
+)
+
+var versionWords = []string{"version", "v", "ver", "release", "build"}
+
+// ipv4 matches four octets. It returns the end, or 0.
+func ipv4(text string, x *number) int {
+	at := 0
+	for k := range 4 {
+		size := int(x.size[k])
+		if size == 0 || size > 3 || k > 0 && x.sep[k] != '.' {
+			return 0
+		}
+		d := x.digits[at : at+size]
+		if size > 1 && d[0] == 0 || numberOf(d) > 255 {
+			return 0
+		}
+		at += size
+	}
+	e := x.end[3]
+	if e < len(text) && (isASCIIWord(text[e]) || text[e] == '.' && e+1 < len(text) && isDigit(text[e+1])) {
+		return 0
+	}
+	if e+1 < len(text) && (text[e] == '-' || text[e] == '+') && isWord(text[e+1]) && !isDigit(text[e+1]) {
+		return 0 // a version with a suffix
+	}
+	if i := x.start; i > 0 {
+		if !freeLeft(text, i) {
+			return 0
+		}
+		switch b := text[i-1]; {
+		case b == '.', b == '+', b == '-' && i > 1 && isASCIIWord(text[i-2]),
+			b == '/' && i > 1 && isASCIIWord(text[i-2]): // Chrome/120.0.0.0
+			return 0
+		}
+		if near(text, i, i, 10, 0, versionWords) {
+			return 0
+		}
+	}
+	return e
+}
+
+// scanColons finds IPv6 and MAC addresses around colons.
+func (s *Scanner) scanColons(dst []Match, text string) []Match {
+	for i := 0; ; {
+		k := strings.IndexByte(text[i:], ':')
+		if k < 0 {
+			return dst
+		}
+		k += i
+		i = k + 1
+		if i == len(text) {
+			return dst
+		}
+		next := text[i]
+		if next != ':' && !isHex(next) {
+			continue
+		}
+		if k > 0 && next != ':' && !isHex(text[k-1]) {
+			continue
+		}
+		start := k
+		for start > 0 && (isHex(text[start-1]) || text[start-1] == ':') && k-start < 40 {
+			start--
+		}
+		end := k
+		for end < len(text) && (isHex(text[end]) || text[end] == ':' || text[end] == '.') && end-start < 64 {
+			end++
+		}
+		i = end
+		for end > start && text[end-1] == '.' {
+			end--
+		}
+		if m, ok := s.colons(text, start, end); ok {
+			dst = append(dst, m)
+		}
+	}
+}
+
+// colons judges text[start:end] of hexadecimal digits, colons and dots.
+func (s *Scanner) colons(text string, start, end int) (Match, bool) {
+	if end-start < 3 && !s.bare[IPAddress] || end-start < 2 {
+		return Match{}, false
+	}
+	if !freeRight(text, end) {
+		return Match{}, false
+	}
+	if s.on[MACAddress] && freeLeft(text, start) {
+		if n := macLength(text, start, ':'); n > 0 && start+n == end {
+			return Match{start, end, MACAddress, typeNames[MACAddress]}, true
+		}
+	}
+	if !s.on[IPAddress] {
+		return Match{}, false
+	}
+	// A colon behind the address belongs to the text, as does one before it.
+	if text[end-1] == ':' && !strings.HasSuffix(text[start:end], "::") {
+		end--
+	}
+	if end-start > 1 && text[start] == ':' && text[start+1] != ':' {
+		start++
+	}
+	if !freeLeft(text, start) && text[start] != ':' || start > 0 && text[start] == ':' && isASCIIWord(text[start-1]) {
+		return Match{}, false
+	}
+	v := text[start:end]
+	if len(v) > 45 || len(v) < 3 && !s.bare[IPAddress] {
+		return Match{}, false
+	}
+	if colons := strings.Count(v, ":"); colons < 2 || colons < 7 && !strings.Contains(v, "::") && !strings.Contains(v, ".") {
+		return Match{}, false
+	}
+	a, err := netip.ParseAddr(v)
+	if err != nil || !a.Is6() {
+		return Match{}, false
+	}
+	// "a::b" may be a qualified name of C++; it needs a digit or a whole group.
+	if !hasDigit(v) && !s.bare[IPAddress] {
+		return Match{}, false
+	}
+	return Match{start, end, IPAddress, typeNames[IPAddress]}, true
+}
+
+func hasDigit(s string) bool {
+	for i := range len(s) {
+		if isDigit(s[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// macLength returns the length of six octets with sep at i, or of three groups of
+// four with dots; 0 for none, and for broadcast and the empty address.
+func macLength(text string, i int, sep byte) int {
+	step, n := 3, 17
+	if sep == '.' {
+		step, n = 5, 14
+	}
+	if i+n > len(text) {
+		return 0
+	}
+	v := text[i : i+n]
+	zeros, efs := true, true
+	for k := range len(v) {
+		if k%step == step-1 {
+			if v[k] != sep {
+				return 0
+			}
+			continue
+		}
+		if !isHex(v[k]) {
+			return 0
+		}
+		zeros = zeros && v[k] == '0'
+		efs = efs && v[k]|0x20 == 'f'
+	}
+	if zeros || efs {
+		return 0
+	}
+	return n
+}
+
+// scanMAC finds addresses with hyphens, or in groups of four with dots.
+func scanMAC(dst []Match, text string, sep byte) []Match {
+	size := 2
+	if sep == '.' {
+		size = 4
+	}
+	for i := 0; ; {
+		k := strings.IndexByte(text[i:], sep)
+		if k < 0 {
+			return dst
+		}
+		k += i
+		i = k + 1
+		start, second := k-size, k+size+1
+		if start < 0 || second >= len(text) || text[second] != sep || !isHex(text[k-1]) || !freeLeft(text, start) {
+			continue
+		}
+		if start > 0 && (text[start-1] == sep || text[start-1] == '.') {
+			continue
+		}
+		n := macLength(text, start, sep)
+		end := start + n
+		if n == 0 || !freeRight(text, end) || end+1 < len(text) && text[end] == sep && isASCIIWord(text[end+1]) {
+			continue
+		}
+		if !hasHexLetter(text[start:end]) && (sep == '.' || !near(text, start, end, 24, 0, macWords)) {
+			continue
+		}
+		dst = append(dst, Match{start, end, MACAddress, typeNames[MACAddress]})
+		i = end
+	}
+}
+
+var macWords = []string{"mac", "hardware", "physical", "ethernet", "ether", "lladdr", "bssid"}
+
+func hasHexLetter(s string) bool {
+	for i := range len(s) {
+		if isHex(s[i]) && !isDigit(s[i]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,134 @@
+package redact
+
+import "strings"
+
+// Bytes around a keyword in which an expression is tried. A match that touches the
+// end is tried again with more.
+const (
+	windowBefore = 160
+	windowAfter  = 640
+	maxWindow    = 32 << 10
+)
+
+// scanKeywords runs the automaton over text and the rules around what it finds.
+func (s *Scanner) scanKeywords(dst []Match, text string) []Match {
+	a := s.keywords
+	if a == nil {
+		return dst
+	}
+	next, outputs, state := a.next, a.outputs, uint32(0)
+	for i := range len(text) {
+		state = next[state+uint32(a.classes[text[i]])]
+		if state < outputs {
+			continue
+		}
+		for _, h := range a.hits[(state-outputs)/stride] {
+			if m, ok := s.rules[h.rule].match(text, i+1-h.length, i+1); ok {
+				dst = append(dst, m)
+			}
+		}
+	}
+	return dst
+}
+
+// match tries the rule around its keyword text[start:end].
+func (r *secretRule) match(text string, start, end int) (Match, bool) {
+	if r.run > 0 && !r.worthwhile(text, start, end) {
+		return Match{}, false
+	}
+	from := start
+	if !r.named {
+		from = cutRune(text, max(0, start-windowBefore))
+	}
+	for after := windowAfter; ; after *= 8 {
+		to := len(text)
+		if end+after < to {
+			to = cutRune(text, end+after)
+		}
+		m := r.re.FindStringSubmatchIndex(text[from:to])
+		if m == nil {
+			return Match{}, false
+		}
+		if from+m[1] == to && to < len(text) && after < maxWindow {
+			continue
+		}
+		return r.judge(text, from, m)
+	}
+}
+
+// worthwhile tells whether the word (or value) at the keyword is long enough.
+func (r *secretRule) worthwhile(text string, start, end int) bool {
+	if r.named {
+		i := end
+		for n := 0; n < 24 && i < len(text) && class[text[i]]&cKeyword != 0; n++ {
+			i++
+		}
+		operator := false
+		for n := 0; n < 14 && i < len(text) && strings.IndexByte("\n '\"`=:>|?,\\", text[i]) >= 0; n++ {
+			operator = operator || strings.IndexByte("=:>|,", text[i]) >= 0
+			i++
+		}
+		return operator && i < len(text) && wordLength(text, i, r.run) >= r.run
+	}
+	for start > 0 && end-start < r.run && tokenByte(text[start-1]) {
+		start--
+	}
+	return wordLength(text, start, r.run) >= r.run
+}
+
+// wordLength returns the number of bytes of a token at i, up to limit.
+func wordLength(text string, i, limit int) int {
+	n := 0
+	for i+n < len(text) && n < limit && tokenByte(text[i+n]) {
+		n++
+	}
+	return n
+}
+
+// tokenByte tells whether b may stand in a credential: printable, no space, no quote.
+func tokenByte(b byte) bool {
+	return b > ' ' && b < 0x7F && b != '"' && b != '\'' && b != '`' && b != '<' && b != '>'
+}
+
+// judge turns submatches of text[from:] into a match, if entropy and allow lists agree.
+func (r *secretRule) judge(text string, from int, m []int) (Match, bool) {
+	lo, hi := m[0], m[1]
+	switch {
+	case r.group > 0 && m[2*r.group] >= 0:
+		lo, hi = m[2*r.group], m[2*r.group+1]
+	case r.group == 0:
+		for g := 1; g < len(m)/2; g++ {
+			if m[2*g] >= 0 && m[2*g+1] > m[2*g] {
+				lo, hi = m[2*g], m[2*g+1]
+				break
+			}
+		}
+	}
+	if hi <= lo {
+		return Match{}, false
+	}
+	secret := text[from+lo : from+hi]
+	if r.entropy > 0 && entropy(secret) <= r.entropy {
+		return Match{}, false
+	}
+	for i := range r.allows {
+		a := &r.allows[i]
+		line := ""
+		if a.target == "line" {
+			line = lineAt(text, from+m[0], from+m[1])
+		}
+		if a.permits(secret, text[from+m[0]:from+m[1]], line) {
+			return Match{}, false
+		}
+	}
+	return Match{from + lo, from + hi, r.typ, r.id}, true
+}
+
+func lineAt(text string, start, end int) string {
+	lo := strings.LastIndexByte(text[:start], '\n') + 1
+	hi := len(text)
+	if k := strings.IndexByte(text[end:], '\n'); k >= 0 {
+		hi = end + k
+	}
+	return text[lo:hi]
+}
