@@ -61,6 +61,7 @@ import (
 	"github.com/llm-devops/llm-sentinel/extension/queryextension"
 	"github.com/llm-devops/llm-sentinel/extension/storageextension"
 	"github.com/llm-devops/llm-sentinel/processor/anomalyprocessor"
+	"github.com/llm-devops/llm-sentinel/processor/sanitizeprocessor"
 )
 
 // Receivers returns the receiver factories of the distribution.
@@ -77,7 +78,7 @@ func Processors() []processor.Factory {
 		batchprocessor.NewFactory(), memorylimiterprocessor.NewFactory(), attributesprocessor.NewFactory(),
 		filterprocessor.NewFactory(), probabilisticsamplerprocessor.NewFactory(), redactionprocessor.NewFactory(),
 		resourceprocessor.NewFactory(), spanprocessor.NewFactory(), tailsamplingprocessor.NewFactory(),
-		transformprocessor.NewFactory(), anomalyprocessor.NewFactory(),
+		transformprocessor.NewFactory(), anomalyprocessor.NewFactory(), sanitizeprocessor.NewFactory(),
 	}
 }
 

@@ -81,7 +81,7 @@ func classify(key string) (c keyClass) {
 		c |= classID
 	case hasWord(last, "time", "timestamp", "at", "ms", "ns", "us", "nanos", "millis", "nano", "seconds", "epoch", "created", "updated", "date"):
 		c |= classTime
-	case hasWord(last, "version", "revision", "commit", "release", "build"):
+	case hasWord(last, "version", "model", "revision", "commit", "release", "build"):
 		c |= classVersion
 	}
 	return c
