@@ -120,6 +120,14 @@ bench-engine: ## processor time, memory and allocations of one judged value, at 
 bench-quality: ## how well anomalies are found, on the public series in SENTINEL_DATA
 	@go run ./bench/quality $(ARGS)
 
+.PHONY: bench-safety
+bench-safety: ## how well personal data and prompt injections are found, on the sets in FOLDER (default SENTINEL_DATA)
+	@go run ./bench/safety -folder=$(or $(FOLDER),$(SENTINEL_DATA)) $(ARGS)
+
+.PHONY: bench-redact
+bench-redact: ## speed of the scanner for personal data and secrets on clean text, and against Go regexps
+	@go run ./bench/redact -folder=$(or $(FOLDER),$(SENTINEL_DATA)) $(ARGS)
+
 ## ---- upkeep
 
 .tools/bin/golangci-lint: internal/tools/lint/go.mod

@@ -21,16 +21,19 @@ func (s *Scanner) card(text string, x *number) int {
 			return 0
 		}
 		if s.bare[CreditCard] {
-			return e
+			if cardPrefix(d) {
+				return e
+			}
+			return 0
 		}
 		named := near(text, x.start, e, cardContext, cardContext, cardWords)
 		if named && cardPrefix(d) {
 			return e
 		}
-		if named && n >= 13 && near(text, x.start, x.start, cardContext, 0, cardWords) && !near(text, x.start, x.start, 12, 0, idWords) {
+		if named && near(text, x.start, x.start, cardContext, 0, cardWords) && !near(text, x.start, x.start, 12, 0, idWords) {
 			return e
 		}
-		if !issued(d) || near(text, x.start, x.start, 24, 0, idWords) || !prose(text, x.start, e) {
+		if !issued(d) || near(text, x.start, x.start, 24, 0, idWords) || !prose(text, x.start) {
 			return 0
 		}
 		return e
@@ -120,19 +123,17 @@ func maestro(four int) bool {
 // number10 returns the first n digits as a number.
 func number10(d []byte, n int) int { return numberOf(d[:n]) }
 
-// prose tells whether letters of a text stand within 24 bytes: a whole value that is
-// digits only may as well be an id, of which one in ten has a right check digit.
-func prose(text string, start, end int) bool {
+// prose tells whether a word of a text, or the name of a field, stands within 24 bytes in
+// front: a whole value that is digits only may as well be an id, of which one in ten
+// has a right check digit.
+func prose(text string, start int) bool {
 	letters := 0
-	for i := max(0, start-24); i < start; i++ {
-		if class[text[i]]&cLetter != 0 {
-			letters++
+	for i := start - 1; i >= max(0, start-24); i-- {
+		if class[text[i]]&cLetter == 0 {
+			letters = 0
+		} else if letters++; letters == 2 {
+			return true
 		}
 	}
-	for i := end; i < min(len(text), end+24); i++ {
-		if class[text[i]]&cLetter != 0 {
-			letters++
-		}
-	}
-	return letters >= 3
+	return false
 }

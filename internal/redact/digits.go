@@ -152,6 +152,12 @@ func (s *Scanner) token(dst *[]Match, text string, i, end int, x *number) int {
 			return e
 		}
 	}
+	if end-i == 4 && s.on[MACAddress] && (i > 0 && text[i-1] == '.' || end < len(text) && text[end] == '.') {
+		if m, ok := macDots(text, i); ok {
+			*dst = append(*dst, m)
+			return m.End
+		}
+	}
 	// Most numbers are short and stand alone.
 	if end-i < 4 && (end == len(text) || !isSeparator(text[end]) && text[end] != ')' && class[text[end]]&cLetter == 0) {
 		return end
@@ -175,7 +181,7 @@ func (s *Scanner) number(dst *[]Match, text string, i int, x *number) int {
 			return e
 		}
 	}
-	if x.n < 7 && text[i] != '0' {
+	if x.n < minPhone && text[i] != '0' && !phoneBegins(text, i) {
 		return i
 	}
 	if !beginsAt(text, i) && !phoneBegins(text, i) {

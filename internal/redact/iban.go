@@ -32,7 +32,7 @@ func iban(text string, start, end int) int {
 	n, i := 0, start
 	for i < len(text) && n < length {
 		b := up(text[i])
-		if (b == ' ' || b == '-') && grouped && n%4 == 0 && n > 0 && text[i-1] != b {
+		if (b == ' ' || b == '-') && grouped && n%4 == 0 && n > 0 && text[i-1] != b && b == text[start+4] {
 			i++
 			continue
 		}
@@ -43,7 +43,7 @@ func iban(text string, start, end int) int {
 		n++
 		i++
 	}
-	if n < length || !freeRight(text, i) || !mod97(c[:n]) {
+	if n < length || !freeRight(text, i) || chained(text, start, i) || !mod97(c[:n]) {
 		return 0
 	}
 	// Lower case with hexadecimal digits only may be a hash.

@@ -152,8 +152,9 @@ func krDate(d []byte) bool { return date(numberOf(d[2:4]), numberOf(d[4:6])) }
 
 func krRegion(d []byte) bool { return numberOf(d[7:9]) <= 95 }
 
+// thID checks the province (10 to 96) and the check digit.
 func thID(d []byte) bool {
-	return d[0] != 0 && !same(d) && (11-weighted(d, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2)%11)%10 == int(d[12])
+	return d[0] != 0 && d[1] != 0 && numberOf(d[1:3]) <= 96 && !same(d) && (11-weighted(d, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2)%11)%10 == int(d[12])
 }
 
 // zaID checks date of birth, citizenship, the digit 8 (or 9) and Luhn.

@@ -41,7 +41,38 @@ func ipv4(text string, x *number) int {
 			return 0
 		}
 	}
-	return e
+	return prefixEnd(text, e, 32)
+}
+
+// prefixEnd includes a prefix length of CIDR notation (/24) at e.
+func prefixEnd(text string, e, longest int) int {
+	if e >= len(text) || text[e] != '/' {
+		return e
+	}
+	i, n := e+1, 0
+	for i < len(text) && isDigit(text[i]) && i < e+4 {
+		n = n*10 + int(text[i]-'0')
+		i++
+	}
+	if i == e+1 || n > longest || !freeRight(text, i) {
+		return e
+	}
+	return i
+}
+
+// zoneEnd includes a zone (%eth0) at e.
+func zoneEnd(text string, e int) int {
+	if e+1 >= len(text) || text[e] != '%' {
+		return e
+	}
+	i := e + 1
+	for i < len(text) && isASCIIWord(text[i]) && i < e+17 {
+		i++
+	}
+	if i == e+1 {
+		return e
+	}
+	return i
 }
 
 // scanColons finds IPv6 and MAC addresses around colons.
@@ -122,7 +153,7 @@ func (s *Scanner) colons(text string, start, end int) (Match, bool) {
 	if !hasDigit(v) && !s.bare[IPAddress] {
 		return Match{}, false
 	}
-	return Match{start, end, IPAddress, typeNames[IPAddress]}, true
+	return Match{start, prefixEnd(text, zoneEnd(text, end), 128), IPAddress, typeNames[IPAddress]}, true
 }
 
 func hasDigit(s string) bool {
@@ -165,37 +196,47 @@ func macLength(text string, i int, sep byte) int {
 	return n
 }
 
-// scanMAC finds addresses with hyphens, or in groups of four with dots.
-func scanMAC(dst []Match, text string, sep byte) []Match {
-	size := 2
-	if sep == '.' {
-		size = 4
-	}
+// scanMAC finds addresses with hyphens.
+func scanMAC(dst []Match, text string) []Match {
 	for i := 0; ; {
-		k := strings.IndexByte(text[i:], sep)
+		k := strings.IndexByte(text[i:], '-')
 		if k < 0 {
 			return dst
 		}
 		k += i
 		i = k + 1
-		start, second := k-size, k+size+1
-		if start < 0 || second >= len(text) || text[second] != sep || !isHex(text[k-1]) || !freeLeft(text, start) {
+		start := k - 2
+		if start < 0 || k+3 >= len(text) || text[k+3] != '-' || !isHex(text[k-1]) || !freeLeft(text, start) || start > 0 && text[start-1] == '-' {
 			continue
 		}
-		if start > 0 && (text[start-1] == sep || text[start-1] == '.') {
-			continue
-		}
-		n := macLength(text, start, sep)
+		n := macLength(text, start, '-')
 		end := start + n
-		if n == 0 || !freeRight(text, end) || end+1 < len(text) && text[end] == sep && isASCIIWord(text[end+1]) {
+		if n == 0 || !freeRight(text, end) || end+1 < len(text) && text[end] == '-' && isASCIIWord(text[end+1]) {
 			continue
 		}
-		if !hasHexLetter(text[start:end]) && (sep == '.' || !near(text, start, end, 24, 0, macWords)) {
+		if !hasHexLetter(text[start:end]) && !near(text, start, end, 24, 0, macWords) {
 			continue
 		}
 		dst = append(dst, Match{start, end, MACAddress, typeNames[MACAddress]})
 		i = end
 	}
+}
+
+// macDots matches three groups of four with dots, of which text[i:i+4] is one. An
+// address without any digit is not found.
+func macDots(text string, i int) (Match, bool) {
+	for _, start := range [...]int{i, i - 5, i - 10} {
+		if start < 0 {
+			break
+		}
+		end := start + 14
+		if macLength(text, start, '.') == 0 || !freeLeft(text, start) || !freeRight(text, end) || start > 0 && text[start-1] == '.' ||
+			end+1 < len(text) && text[end] == '.' && isASCIIWord(text[end+1]) || !hasHexLetter(text[start:end]) {
+			continue
+		}
+		return Match{start, end, MACAddress, typeNames[MACAddress]}, true
+	}
+	return Match{}, false
 }
 
 var macWords = []string{"mac", "hardware", "physical", "ethernet", "ether", "lladdr", "bssid"}

@@ -2,10 +2,13 @@ package redact
 
 var phoneWords = []string{
 	"phone", "tel", "telephone", "telefon", "teléfono", "telefono", "téléphone", "telefone", "mobile", "mobil", "móvil", "cell", "cellphone",
-	"fax", "call", "calling", "ring", "dial", "sms", "whatsapp", "signal", "office", "desk", "contact number", "phonenumber", "landline",
+	"fax", "call", "calling", "ring", "dial", "sms", "whatsapp", "office:", "desk:", "home:", "work:", "contact number", "phonenumber", "landline",
 	"handy", "hotline", "reach me", "reach us", "reached at", "text me", "answering at", "registered number", "gsm", "cep no", "mobiltelefon",
-	"number is", "messages to", "my registered", "celular", "cellulare", "rufnummer", "numéro", "ph", "phone_number", "msisdn", "voicemail",
+	"my number is", "messages to", "my registered", "celular", "cellulare", "rufnummer", "numéro", "ph", "phone_number", "msisdn", "voicemail",
 }
+
+// phoneLabels stand behind a number, as in a letterhead.
+var phoneLabels = []string{"office", "fax", "mobile", "cell", "desk", "home", "work", "phone", "tel"}
 
 // Digits of a telephone number: E.164 allows 15.
 const (
@@ -72,9 +75,9 @@ func (p *phoneRun) read(text string, i int) bool {
 			open = false
 			j++
 		}
+		sep := uint8(0)
 		if j < len(text) {
-			if b := bits(text[j]); b != 0 {
-				p.seps |= b
+			if sep = bits(text[j]); sep != 0 {
 				j++
 			}
 		}
@@ -96,6 +99,7 @@ func (p *phoneRun) read(text string, i int) bool {
 				return !open
 			}
 		}
+		p.seps |= sep
 		i = j
 	}
 }
@@ -141,7 +145,7 @@ func (s *Scanner) phone(text string, x *number) (start, end int) {
 	if p.groups > 1 && p.seps&(p.seps-1) != 0 && !p.brackets && !(p.n >= 9 && p.n <= 12) {
 		return 0, 0
 	}
-	if near(text, p.start, end, contextBefore, 12, phoneWords) && !near(text, p.start, p.start, 16, 0, idWords) {
+	if (near(text, p.start, end, contextBefore, 0, phoneWords) || near(text, end, end, 0, 9, phoneLabels)) && !near(text, p.start, p.start, 16, 0, idWords) {
 		return p.start, end
 	}
 	return 0, 0

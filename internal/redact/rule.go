@@ -29,6 +29,9 @@ type secretRule struct {
 	// run is the length that the word around the keyword (of a named value: the
 	// value) has at least; 0 means that only the expression knows.
 	run int
+	// ahead is the least length of a word that begins within 32 bytes behind the
+	// keyword; 0 means any.
+	ahead int
 	// named says that the expression begins at the keyword: a name, an operator
 	// and a value.
 	named  bool
@@ -64,6 +67,7 @@ type fileRule struct {
 	Names       string          `toml:"names"`
 	Value       string          `toml:"value"`
 	Run         int             `toml:"run"`
+	Ahead       int             `toml:"ahead"`
 }
 
 type fileAllowList struct {
@@ -141,7 +145,7 @@ const (
 )
 
 func (fr *fileRule) compile() (*secretRule, error) {
-	r := &secretRule{id: fr.ID, typ: ruleType(fr.ID), group: fr.SecretGroup, entropy: fr.Entropy, run: fr.Run}
+	r := &secretRule{id: fr.ID, typ: ruleType(fr.ID), group: fr.SecretGroup, entropy: fr.Entropy, run: fr.Run, ahead: fr.Ahead}
 	expr := fr.Regex
 	if fr.Value != "" {
 		r.named = true

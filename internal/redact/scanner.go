@@ -106,7 +106,7 @@ func NewScanner(o Options) (*Scanner, error) {
 		}
 	}
 	s.anyNumber = len(s.wanted) > 0
-	for _, t := range []Type{Phone, CreditCard, IBAN, IPAddress, CryptoAddress, UKNINO, ESNIF, ESNIE, ITFiscalCode, FIHETU, SGNRIC, CNResidentID} {
+	for _, t := range []Type{Phone, CreditCard, IBAN, IPAddress, MACAddress, CryptoAddress, UKNINO, ESNIF, ESNIE, ITFiscalCode, FIHETU, SGNRIC, CNResidentID} {
 		s.anyNumber = s.anyNumber || s.on[t]
 	}
 	return s, nil
@@ -139,8 +139,7 @@ func (s *Scanner) Scan(dst []Match, text string) []Match {
 		dst = s.scanColons(dst, text)
 	}
 	if s.on[MACAddress] {
-		dst = scanMAC(dst, text, '-')
-		dst = scanMAC(dst, text, '.')
+		dst = scanMAC(dst, text)
 	}
 	if s.anyNumber {
 		dst = s.scanDigits(dst, text)

@@ -33,7 +33,7 @@ func (s *Scanner) scanKeywords(dst []Match, text string) []Match {
 
 // match tries the rule around its keyword text[start:end].
 func (r *secretRule) match(text string, start, end int) (Match, bool) {
-	if r.run > 0 && !r.worthwhile(text, start, end) {
+	if r.typ == SecretConnectionString && text[start:end] == "://" && !userInfo(text, end) || r.run > 0 && !r.worthwhile(text, start, end) || r.ahead > 0 && !follows(text, end, r.ahead) {
 		return Match{}, false
 	}
 	from := start
@@ -56,6 +56,21 @@ func (r *secretRule) match(text string, start, end int) (Match, bool) {
 	}
 }
 
+// userInfo tells whether a name, a colon, a password and '@' may stand at i.
+func userInfo(text string, i int) bool {
+	colon := false
+	for ; i < len(text) && tokenByte(text[i]) && text[i] != '/' && text[i] != '\\'; i++ {
+		switch text[i] {
+		case ':':
+			colon = true
+		case '@':
+			return colon
+		}
+	}
+	// A password may have letters of other scripts.
+	return colon && i < len(text) && text[i] >= 0x7F
+}
+
 // worthwhile tells whether the word (or value) at the keyword is long enough.
 func (r *secretRule) worthwhile(text string, start, end int) bool {
 	if r.named {
@@ -68,12 +83,36 @@ func (r *secretRule) worthwhile(text string, start, end int) bool {
 			operator = operator || strings.IndexByte("=:>|,", text[i]) >= 0
 			i++
 		}
-		return operator && i < len(text) && wordLength(text, i, r.run) >= r.run
+		if !operator || i >= len(text) || wordLength(text, i, r.run) < r.run || identifies(text[end:i]) {
+			return false
+		}
+		// Passwords without a digit cannot be told from words of a text or of code.
+		return r.typ != SecretAssignment || hasDigit(text[i:i+wordLength(text, i, 200)])
 	}
 	for start > 0 && end-start < r.run && tokenByte(text[start-1]) {
 		start--
 	}
 	return wordLength(text, start, r.run) >= r.run
+}
+
+// identifies tells whether the rest of a name says that its value is an id or a hash, as
+// in vendor_trace_id.
+func identifies(name string) bool {
+	var buf [40]byte
+	n := lower(buf[:], name)
+	return hasWord(buf[:n], []string{"id", "ids", "uuid", "trace", "span", "request", "hash", "sha", "md5", "digest", "commit", "version"})
+}
+
+// follows tells whether a word of at least n bytes begins soon behind i.
+func follows(text string, i, n int) bool {
+	for limit := min(len(text), i+32); i < limit; {
+		k := wordLength(text, i, n)
+		if k >= n {
+			return true
+		}
+		i += k + 1
+	}
+	return false
 }
 
 // wordLength returns the number of bytes of a token at i, up to limit.

@@ -1,7 +1,5 @@
 package redact
 
-import "strings"
-
 // Byte classes.
 const (
 	cDigit = 1 << iota
@@ -101,17 +99,14 @@ func lower(dst []byte, s string) int {
 }
 
 func hasWord(window []byte, words []string) bool {
-	for _, w := range words {
-		for from := 0; ; {
-			i := strings.Index(string(window[from:]), w)
-			if i < 0 {
-				break
-			}
-			i += from
-			if wordAt(window, i, len(w)) {
+	for i := range window {
+		if i > 0 && class[window[i-1]]&cLetter != 0 && window[i-1] < 0x80 {
+			continue
+		}
+		for _, w := range words {
+			if window[i] == w[0] && i+len(w) <= len(window) && string(window[i:i+len(w)]) == w && wordAt(window, i, len(w)) {
 				return true
 			}
-			from = i + 1
 		}
 	}
 	return false
@@ -121,8 +116,7 @@ func hasWord(window []byte, words []string) bool {
 // three letters must end, too: "tin" is no part of "setting", and "id" none of "idea".
 func wordAt(window []byte, i, n int) bool {
 	if i > 0 {
-		prev := window[i-1]
-		if class[prev]&cLetter != 0 && prev < 0x80 || prev == '[' || prev == '<' {
+		if prev := window[i-1]; prev == '[' || prev == '<' {
 			return false
 		}
 	}

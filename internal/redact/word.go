@@ -35,6 +35,11 @@ func (s *Scanner) mixed(text string, start, end int) (Match, bool) {
 			return found(IBAN, e)
 		}
 	}
+	if len(w) == 4 && s.on[MACAddress] && (start > 0 && text[start-1] == '.' || end < len(text) && text[end] == '.') {
+		if m, ok := macDots(text, start); ok {
+			return m, ok
+		}
+	}
 	if s.on[CryptoAddress] && len(w) >= 25 {
 		if bitcoin(w) || len(w) == 42 && w[0] == '0' && w[1]|0x20 == 'x' && ethereum(text, start) == end {
 			return found(CryptoAddress, end)
@@ -188,7 +193,7 @@ func nric(w string) bool {
 	case 'G':
 		return "XWUTRQPNMLK"[(sum+4)%11] == last
 	case 'M':
-		return "KLJNPQRTUWX"[(sum+3)%11] == last
+		return "XWUTRQPNJLK"[(sum+3)%11] == last
 	}
 	return false
 }
