@@ -1,6 +1,7 @@
 package injection
 
-// Features are hashed n-grams of the folded text: 4 and 5 bytes, and 1 to 3 words
+// Features are hashed n-grams of the folded text: 4 and 5 bytes, 1 to 3 words, and
+// the first 1 and 2 words of a sentence
 // (feature hashing: Weinberger et al., "Feature Hashing for Large Scale Multitask
 // Learning", ICML 2009).
 
@@ -9,11 +10,13 @@ const (
 	Bits = 18
 	// A piece ends at the end of a sentence or line from softPiece bytes on, at a
 	// space from hardPiece on, and after maxPiece bytes whatever is there.
-	softPiece = 100
+	softPiece = 50
 	hardPiece = 240
 	maxPiece  = 320
-	// maxFeatures of a piece: two per byte, and three per word of two bytes or more.
-	maxFeatures = 2*maxPiece + 3*(maxPiece+1)
+	// maxWord is the longest word that counts, in bytes of ASCII.
+	maxWord = 24
+	// maxFeatures of a piece: two per byte, and five per word with what ends it.
+	maxFeatures = 2*maxPiece + 5*(maxPiece/2+1) + 7
 
 	mix64 = 0x9E3779B97F4A7C15
 	fnv32 = 2166136261
@@ -78,7 +81,9 @@ func features(piece string, buf *[maxFeatures]uint32) int {
 	last := byte(' ')
 	word, prev1, prev2 := uint32(fnv32), uint32(0), uint32(0)
 	inWord := false
-	for i := 0; i <= len(piece) && n <= maxFeatures-5; i++ {
+	place := 0 // of the word in its sentence: the first ones tell an imperative
+	run := 0   // ASCII letters and digits in a row
+	for i := 0; i <= len(piece) && n <= maxFeatures-7; i++ {
 		b := byte(' ')
 		if i < len(piece) {
 			b = fold[piece[i]]
@@ -90,20 +95,43 @@ func features(piece string, buf *[maxFeatures]uint32) int {
 		if isWord[b] {
 			word = (word ^ uint32(b)) * prime
 			inWord = true
+			if b >= 0x80 {
+				run = 0
+			} else if run++; run > maxWord {
+				continue // ids, hashes, base64: nothing to learn from
+			}
 		} else if inWord {
+			inWord = false
+			if run > maxWord {
+				word, run = fnv32, 0
+				continue
+			}
+			run = 0
 			buf[n] = slot(uint64(word) | 1<<40)
 			n++
+			place++
+			if place == 1 {
+				buf[n] = slot(uint64(word) | 1<<45)
+				n++
+			}
 			if prev1 != 0 {
 				two := uint64(prev1)*31 + uint64(word)
 				buf[n] = slot(two | 1<<41)
 				n++
+				if place == 2 {
+					buf[n] = slot(two | 1<<46)
+					n++
+				}
 				if prev2 != 0 {
 					buf[n] = slot(uint64(prev2)*961 + two | 1<<42)
 					n++
 				}
 			}
 			prev2, prev1 = prev1, word
-			word, inWord = fnv32, false
+			word = fnv32
+		}
+		if b == '.' || b == '!' || b == '?' || b == ':' || i < len(piece) && piece[i] == '\n' {
+			place = 0
 		}
 		if b == ' ' && last == ' ' {
 			continue
@@ -122,12 +150,8 @@ func features(piece string, buf *[maxFeatures]uint32) int {
 	return n
 }
 
-func slot(x uint64) uint32 {
-	x *= mix64
-	x ^= x >> 29
-	x *= 0xBF58476D1CE4E5B9
-	return uint32(x >> (64 - Bits))
-}
+// slot hashes by multiplication (Knuth, TAOCP vol. 3, 6.4): the highest bits count.
+func slot(x uint64) uint32 { return uint32(x * mix64 >> (64 - Bits)) }
 
 // Pieces calls fn with the features of each piece of the text; offset is where the
 // piece begins, size its bytes. The slice is reused.

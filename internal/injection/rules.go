@@ -18,8 +18,9 @@ const (
 	ruleRole
 	ruleExtraction
 	ruleEncoded
+	ruleAddressed
 
-	rules = 12
+	rules = 13
 	// hiddenRules tell how a text hides something; they hold for what is hidden, too.
 	hiddenRules = ruleZeroWidth | ruleTag | ruleMixedScript
 )
@@ -39,6 +40,7 @@ var RuleNames = [rules]string{
 	"role_change",           // you are now, from now on, new task
 	"prompt_extraction",     // print your system prompt
 	"encoded_payload",       // the hidden text of base64, hex or rot13 scores higher
+	"addressed_to_model",    // an imperative on "your answer", or on code to be put into "your code"
 }
 
 // names gives the names of the rules of the set, nil for none.
@@ -77,6 +79,9 @@ type scanner struct {
 	override, reveal   int // number of the last word of a class, window or more back at first
 	scope, secret      int
 	everything         int
+	order, your        int
+	pointer, code      int
+	yourCode           int
 	run                int // characters of base64 in a row
 	same, newlines     int
 	lastByte           byte
@@ -87,7 +92,7 @@ type scanner struct {
 func scan(text string) (ruleSet, bool) {
 	s := scanner{
 		text: text, word: fnv32, start: -1, lineStart: true,
-		override: -100, reveal: -100, scope: -100, secret: -100, everything: -100,
+		override: -100, reveal: -100, scope: -100, secret: -100, everything: -100, order: -100, your: -100, pointer: -100, code: -100, yourCode: -100,
 	}
 	for i := 0; i < len(text); i++ {
 		raw := text[i]
@@ -102,13 +107,26 @@ func scan(text string) (ruleSet, bool) {
 				s.foreign = true // Greek and Cyrillic
 			}
 		}
+		if isLetter(raw) && raw != 'n' {
+			// Most of a text: what runs does, for a letter that ends no line.
+			if s.run++; s.run == minBase64 {
+				s.decode = true
+			}
+			s.same, s.newlines, s.lastByte = min(s.same, 0), 0, raw
+			if s.start < 0 {
+				s.start = i
+			}
+			s.word = (s.word ^ uint32(b)) * prime
+			s.ascii = true
+			continue
+		}
 		s.runs(raw)
 		if isWord[b] {
 			if s.start < 0 {
 				s.start = i
 			}
 			s.word = (s.word ^ uint32(b)) * prime
-			if b < 0x80 && b != '0' && b != '\'' {
+			if raw == 'n' {
 				s.ascii = true
 			}
 			continue
@@ -127,7 +145,7 @@ func scan(text string) (ruleSet, bool) {
 		}
 		if raw == '.' || raw == '?' || raw == '!' || raw == '\n' && i+1 < len(text) && text[i+1] == '\n' {
 			// An imperative does not go on in the next sentence.
-			s.override, s.reveal = -100, -100
+			s.override, s.reveal, s.order = -100, -100, -100
 		}
 	}
 	if s.start >= 0 {
@@ -210,6 +228,9 @@ func (s *scanner) endWord(i int) {
 		s.script(s.text[s.start:i])
 	}
 	s.count++
+	if w == yourHash {
+		s.your = s.count
+	}
 	if class != 0 {
 		s.judge(class)
 		if s.lineStart && class&classTurn != 0 && i < len(s.text) && s.text[i] == ':' {
@@ -228,9 +249,41 @@ func (s *scanner) endWord(i int) {
 	s.lineStart = false
 }
 
+var yourHash = hashWord("your")
+
+// addressed looks for an imperative on what the model is about to write.
+func (s *scanner) addressed(class uint16) {
+	n := s.count
+	mine := n-s.your <= 2 && n-s.order <= 3*window && s.order > 0
+	if class&classReply != 0 && mine {
+		s.found |= ruleAddressed
+	}
+	if class&classCode != 0 {
+		if mine && s.code > s.order && s.code < s.your {
+			s.found |= ruleAddressed
+		}
+		if n-s.pointer <= 3 {
+			s.code = n
+			if n-s.your <= 3*window && s.yourCode > s.order && s.order > 0 {
+				s.found |= ruleAddressed
+			}
+		}
+		if n-s.your <= 2 {
+			s.yourCode = n
+		}
+	}
+	if class&classPointer != 0 {
+		s.pointer = n
+	}
+	if class&classOrder != 0 && n-s.order > 3*window {
+		s.order = n
+	}
+}
+
 // judge follows the parts of an imperative through the words.
 func (s *scanner) judge(class uint16) {
 	n := s.count
+	s.addressed(class)
 	if class&classRot13 != 0 {
 		s.rot++
 	}

@@ -16,6 +16,10 @@ const (
 	classAnd                           // and, or, the, of: not counted in distances
 	classRot13                         // common English, in rot13
 	classTurn                          // system, assistant: who can speak
+	classOrder                         // add, include, replace: what a model is told to do
+	classReply                         // answer, response: what a model writes
+	classPointer                       // following, below
+	classCode                          // code, snippet, implementation
 )
 
 // vocabulary is in English, German, French, Spanish, Italian, Portuguese and Dutch.
@@ -50,6 +54,15 @@ var vocabulary = []struct {
 	{classAnd, `and or the of any und oder die der das et les des y los las del e le da das dos that`},
 	{classRot13, `gur naq lbh lbhe gb sbe nyy vtaber cerivbhf vafgehpgvbaf cebzcg flfgrz jvgu sebz guvf gung ner jung
 		cyrnfr erirny abj jevgr sbetrg vf`},
+	{classOrder, `add include insert put append use integrate incorporate embed replace substitute modify provide render
+		write give convert encode remove scramble misspell mention begin end start finish translate make ensure consider
+		utilize utilise employ adopt merge blend infuse introduce inject place apply execute leverage enhance augment
+		adjust rearrange reverse shuffle format phrase suggest recommend promote advise direct tell ask advertise
+		offer compose draft keep leave omit swap change alter limit deliver express present speak respond`},
+	{classReply, `answer answers response responses reply output summary solution explanation message completion`},
+	{classPointer, `following below subsequent next these this underneath`},
+	{classCode, `code snippet block excerpt lines function implementation codebase algorithm program script solution
+		software logic project`},
 	{classTurn, `system assistant human user instruction instructions developer response input ai`},
 }
 

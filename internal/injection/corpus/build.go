@@ -38,12 +38,12 @@ const (
 // How many texts are made of one source.
 const (
 	perAttackTemplate  = 14
-	perPayloadTemplate = 14
+	perPayloadTemplate = 16
 	perHardTemplate    = 14
-	perPayload         = 6
+	perPayload         = 3
 	perForm            = 8
 	// Every n-th benign request is put into a document, and answer taken as one.
-	everyRequest = 6
+	everyRequest = 3
 	everyAnswer  = 3
 	// Every n-th benign text is encoded.
 	everyEncoded = 12
@@ -56,30 +56,41 @@ const (
 // so that more data do not change what is made of the rest.
 type builder struct {
 	items     []Item
-	documents map[bool][]Source // by whether they are in the test split
-	code      map[bool][]Source
-	forms     map[bool][]Source
-	payloads  map[bool][]Source
+	documents map[part][]Source
+	code      map[part][]Source
+	payloads  map[part][]Source
+}
+
+// part is what a text and the document that it is put into must have in common:
+// whether both are kept from training, and the fold.
+type part struct {
+	test bool
+	fold int
+}
+
+func partOf(s Source) part {
+	if s.test() {
+		return part{test: true}
+	}
+	return part{fold: Fold(s.Key())}
 }
 
 // Build makes the items of the sources. Attacks are put into documents of the same
 // split at the beginning, in the middle and at the end; short ones are encoded, too.
 func Build(sources []Source) []Item {
 	b := &builder{
-		documents: map[bool][]Source{}, code: map[bool][]Source{}, forms: map[bool][]Source{}, payloads: map[bool][]Source{},
+		documents: map[part][]Source{}, code: map[part][]Source{}, payloads: map[part][]Source{},
 	}
 	sources = append(sources[:len(sources):len(sources)], generated()...)
 	for _, s := range sources {
-		test := s.test()
+		at := partOf(s)
 		switch {
-		case s.Kind == Form:
-			b.forms[test] = append(b.forms[test], s)
 		case s.Kind == Document && (s.Set == "bipia_code_context" || s.Set == "gpteacher_codegen_answers"):
-			b.code[test] = append(b.code[test], s)
+			b.code[at] = append(b.code[at], s)
 		case s.Kind == Document:
-			b.documents[test] = append(b.documents[test], s)
+			b.documents[at] = append(b.documents[at], s)
 		case s.Kind == Request, s.Kind == Payload && s.Set == SetTemplates:
-			b.payloads[test] = append(b.payloads[test], s)
+			b.payloads[at] = append(b.payloads[at], s)
 		}
 	}
 	for _, s := range sources {
@@ -117,7 +128,7 @@ func generated() (out []Source) {
 }
 
 func (b *builder) source(s Source) {
-	key, test := s.Key(), s.test()
+	key, at := s.Key(), partOf(s)
 	item := Item{
 		Set: s.Set, Text: s.Text, Key: key, NoTraining: s.NoTraining,
 		Generated: s.Set == SetTemplates || s.Set == SetQuestions || s.Set == SetDocuments,
@@ -132,9 +143,9 @@ func (b *builder) source(s Source) {
 	case Payload:
 		r := seeded(s.Text, "payload")
 		for i := range perPayload {
-			list := b.documents[test]
+			list := b.documents[at]
 			if s.Set == "bipia_code" || strings.Contains(s.Text, "```") {
-				list = b.code[test]
+				list = b.code[at]
 			}
 			b.insert(item, list, i, r)
 		}
@@ -143,9 +154,9 @@ func (b *builder) source(s Source) {
 		if mix(key)%everyEncoded == 0 && len(s.Text) <= maxEncoded {
 			b.encode(item, SetEncodedBenign)
 		}
-		if mix(key+1)%everyRequest == 0 && s.Set != SetQuestions && len(s.Text) <= maxEncoded {
+		if mix(key+1)%everyRequest == 0 && s.Set != SetQuestions && imperative(s.Text) && len(s.Text) <= maxEncoded {
 			item.Set = SetInstructions
-			b.insert(item, b.documents[test], int(key%3), seeded(s.Text, "request"))
+			b.insert(item, b.documents[at], int(key%3), seeded(s.Text, "request"))
 		}
 	case Document:
 		if strings.HasPrefix(s.Set, "gpteacher") && mix(key+2)%everyAnswer != 0 {
@@ -157,7 +168,7 @@ func (b *builder) source(s Source) {
 			b.encode(item, SetEncodedBenign)
 		}
 	case Form:
-		b.form(item, test)
+		b.form(item, b.payloads[at])
 	case Request: // in forms only
 	}
 }
@@ -171,15 +182,14 @@ func provenanceOf(s Source) injection.Provenance {
 }
 
 // form fills a form with payloads, and once with something benign.
-func (b *builder) form(item Item, test bool) {
+func (b *builder) form(item Item, payloads []Source) {
 	benign := item
 	benign.Text = strings.ReplaceAll(item.Text, Marker, "Privacy Service Ltd")
 	benign.Provenance = injection.Tool
 	b.items = append(b.items, benign)
-	list := b.payloads[test]
 	r := seeded(item.Text, "form")
-	for range min(perForm, len(list)) {
-		payload := list[r.IntN(len(list))].Text
+	for range min(perForm, len(payloads)) {
+		payload := payloads[r.IntN(len(payloads))].Text
 		at := strings.Index(item.Text, Marker)
 		attack := item
 		attack.Set, attack.Attack, attack.Provenance = SetWhois, true, injection.Tool
@@ -248,3 +258,21 @@ func Foreign(sources, trained []Source) []Item {
 	}
 	return out
 }
+
+// imperative tells whether a request gives an order. A bare question or a search in a
+// document is nothing to find.
+func imperative(text string) bool {
+	first, _, _ := strings.Cut(text, " ")
+	return orders[strings.ToLower(strings.Trim(first, ",:"))]
+}
+
+var orders = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`write create implement design develop build generate give provide explain describe
+		imagine pretend act take assume draft compose rewrite suggest list convert use make tell find fill answer
+		translate summarize summarise add remove replace analyze analyse classify edit show recommend plan read
+		select choose predict solve compute calculate identify come extract you as suppose craft share print`) {
+		m[w] = true
+	}
+	return m
+}()

@@ -19,7 +19,7 @@ var wrappers = []string{
 	"Note %s for later.",
 }
 
-// encode adds the item in one encoding, alternately from a user and from a tool.
+// encode adds the item in one encoding; attacks from a user or from a tool.
 func (b *builder) encode(item Item, set string) {
 	r := seeded(item.Text, "encode")
 	name, text := "", ""
@@ -42,7 +42,11 @@ func (b *builder) encode(item Item, set string) {
 	}
 	item.Text = strings.ReplaceAll(strings.ReplaceAll(wrapper, "%e", name), "%s", text)
 	item.Set, item.Start, item.End = set, 0, len(item.Text)
-	item.Provenance = []injection.Provenance{injection.User, injection.Tool}[r.IntN(2)]
+	// A request that a tool returns in base64 is no benign text; the others keep who
+	// wrote them.
+	if item.Attack {
+		item.Provenance = []injection.Provenance{injection.User, injection.Tool}[r.IntN(2)]
+	}
 	b.items = append(b.items, item)
 }
 

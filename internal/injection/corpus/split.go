@@ -10,6 +10,8 @@ import (
 const (
 	// TestShare is the percentage of texts that is never trained on.
 	TestShare = 30
+	// Folds of the texts to train on.
+	Folds = 3
 	// shingle is the number of words of a shingle, sketchSize the number of MinHash
 	// values of a text (Broder, "On the resemblance and containment of documents",
 	// 1997), bandRows how many of them make a band of the locality-sensitive index.
@@ -45,8 +47,8 @@ func Key(text string) uint64 { return hash(strings.Join(normal(text), " ")) }
 // InTest tells whether texts with the key are kept from training.
 func InTest(key uint64) bool { return key%100 < TestShare }
 
-// Fold gives the fold, 0..n-1, of a key.
-func Fold(key uint64, n int) int { return int(mix(key+1) % uint64(n)) }
+// Fold gives the fold, 0..Folds-1, of a key.
+func Fold(key uint64) int { return int(mix(key^0xF01D) % Folds) }
 
 type sketch [sketchSize]uint32
 

@@ -17,9 +17,9 @@ type row struct {
 }
 
 const (
-	epochs = 4
-	rate   = 0.4
-	decay  = 2e-4 // of a weight, per step that touches it
+	epochs = 8
+	rate   = 0.1
+	decay  = 2e-3 // of a weight, per step that touches it
 	// seed of the order of rows.
 	seed = 0x5EED
 )

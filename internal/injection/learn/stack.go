@@ -11,6 +11,7 @@ import (
 type example struct {
 	inputs [][injection.Inputs]float64
 	attack bool
+	set    string
 	weight float64
 }
 
@@ -39,6 +40,10 @@ func prior(untrusted bool) (p [size]float64) {
 			w = 1
 		case "chat_template_token", "tag_unicode", "override_instruction", "markdown_exfiltration":
 			w = 3
+		case "addressed_to_model":
+			if w = 0; untrusted {
+				w = 1.5
+			}
 		}
 		p[injection.Inputs-len(injection.RuleNames)+i] = w
 	}

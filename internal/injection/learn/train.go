@@ -3,6 +3,7 @@
 package learn
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"slices"
@@ -12,16 +13,14 @@ import (
 )
 
 const (
-	// Folds of the texts that the calibration is fitted on, each scored by heads
-	// that were trained on the others.
-	Folds = 3
-	// TargetRate is the share of benign texts above the threshold, on those folds.
-	// It is below the promised 1 % by what a rate moves from one sample to the next.
-	TargetRate = 0.007
+	// TargetRate is the share of benign texts above the threshold. It is below the promised 1 % by what a rate moves from one sample to the next.
+	TargetRate = 0.005
 	// Prevalence is the share of attacks that probabilities are calibrated for.
 	Prevalence = 0.1
 	// smallSet is the size of a set from which its texts begin to weigh less.
 	smallSet = 200
+	// largeSet is the most texts that a set counts for in a threshold.
+	largeSet = 250
 )
 
 // Trainable leaves the items that may be trained on: not of the test split, not
@@ -43,14 +42,15 @@ func Train(items []corpus.Item) (*injection.Model, error) {
 	parts.Prevalence = Prevalence
 	parts.Thresholds = [2]float64{0.5, 0.5} // until they are known
 	examples := make([]example, len(items))
-	for fold := range Folds {
+	// Each fold is scored by heads that were trained on the others.
+	for fold := range corpus.Folds {
 		m, err := fit(rows, parts, fold)
 		if err != nil {
 			return nil, err
 		}
 		for i, it := range items {
-			if corpus.Fold(it.Key, Folds) == fold {
-				examples[i] = example{inputs: m.Inputs(it.Text), attack: it.Attack}
+			if corpus.Fold(it.Key) == fold {
+				examples[i] = example{inputs: m.Inputs(it.Text), attack: it.Attack, set: it.Set}
 			}
 		}
 	}
@@ -80,26 +80,42 @@ func fit(rows []row, parts injection.Parts, skip int) (*injection.Model, error) 
 	return injection.NewModel(parts)
 }
 
-// threshold is the probability that TargetRate of the benign texts of a group reach.
+// threshold is the log-odds, as a probability, that TargetRate of the benign texts
+// reach. A set counts as no more than largeSet texts, so that a large set of easy
+// texts does not hide false positives on the others.
 func threshold(group []example, parts *injection.Parts, g int) (float64, error) {
 	var w [size]float64
 	copy(w[:], parts.Stack[g][:])
 	w[injection.Inputs] = parts.Intercepts[g]
-	var values []float64
+	sizes := map[string]float64{}
+	for _, e := range group {
+		if !e.attack {
+			sizes[e.set]++
+		}
+	}
+	type value struct{ z, weight float64 }
+	var values []value
+	total := 0.0
 	for i := range group {
-		if !group[i].attack {
-			_, z := group[i].best(&w)
-			values = append(values, z)
+		if e := &group[i]; !e.attack {
+			_, z := e.best(&w)
+			weight := min(1, largeSet/sizes[e.set])
+			values = append(values, value{z, weight})
+			total += weight
 		}
 	}
 	if len(values) == 0 {
 		return 0, errors.New("no benign texts to take a threshold from")
 	}
-	slices.Sort(values)
-	k := len(values) - 1 - int(TargetRate*float64(len(values)))
-	// Just above the highest value that must stay below.
-	z := math.Nextafter(values[k], math.Inf(1)) + 1e-6
-	return min(1, 1/(1+math.Exp(-z))), nil
+	slices.SortFunc(values, func(a, b value) int { return cmp.Compare(b.z, a.z) })
+	above := 0.0
+	for _, v := range values {
+		if above += v.weight; above > TargetRate*total {
+			// Just above the highest value that must stay below.
+			return min(1, 1/(1+math.Exp(-v.z-1e-6))), nil
+		}
+	}
+	return 1, nil
 }
 
 // balance gives weights for the calibration: attacks have the share Prevalence, and
@@ -169,7 +185,7 @@ func makeRows(items []corpus.Item) []row {
 				w[0] = 0
 			}
 			rows = append(rows, row{
-				features: slices.Clone(features), label: [2]bool{hit, hit}, weight: w, fold: corpus.Fold(it.Key, Folds),
+				features: slices.Clone(features), label: [2]bool{hit, hit}, weight: w, fold: corpus.Fold(it.Key),
 			})
 		})
 		root := float32(1 / math.Sqrt(float64(max(1, len(rows)-first))))
@@ -207,5 +223,5 @@ func rebalance(rows []row) {
 }
 
 func encoded(it corpus.Item) bool {
-	return it.Set == corpus.SetEncoded || it.Set == corpus.SetEncodedBenign
+	return it.Set == corpus.SetEncoded
 }
