@@ -121,14 +121,17 @@ func (p *pass) gatherEvent(name string, attrs pcommon.Map) {
 
 // gather lists the texts in attributes.
 func (p *pass) gather(attrs pcommon.Map) {
-	newest, at := -1, -1
+	newest := -1
+	var turn []candidate // the parts of the newest turn of the user
 	for k, v := range attrs.All() {
 		c := p.keys.class(k)
 		switch {
-		case slices.Contains(toolResultKeys, k):
-			p.candidate(v, injection.Tool)
-		case hasAnyPrefix(k, documentKeys):
-			if k == documentKeys[0] || strings.HasSuffix(k, "content") {
+		case c&(classUntrusted|classMessages) == 0:
+		case c&classUntrusted != 0:
+			switch {
+			case slices.Contains(toolResultKeys, k):
+				p.candidate(v, injection.Tool)
+			case k == documentKeys[0], strings.HasSuffix(k, "content"):
 				p.candidate(v, injection.Retrieval)
 			}
 		case c&classMessages == 0 || c&classAnswer != 0 || strings.HasPrefix(k, genai.AttrSystemInstructions):
@@ -148,14 +151,15 @@ func (p *pass) gather(attrs pcommon.Map) {
 				p.candidate(v, provenance)
 			case (!known || provenance == injection.User) && n >= newest:
 				if n > newest {
-					newest, at = n, len(p.texts)
-					p.candidate(v, injection.User)
-				} else if at < len(p.texts) {
-					p.candidate(v, injection.User) // another part of the same turn
+					newest, turn = n, turn[:0]
+				}
+				if text := v.AsString(); text != "" {
+					turn = append(turn, candidate{text: text, provenance: injection.User})
 				}
 			}
 		}
 	}
+	p.texts = append(p.texts, turn...)
 }
 
 func hasAnyPrefix(s string, prefixes []string) bool {

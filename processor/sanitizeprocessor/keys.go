@@ -1,13 +1,14 @@
 package sanitizeprocessor
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 )
 
 // keyClass is what the name of an attribute tells about its value.
-type keyClass uint8
+type keyClass uint16
 
 const (
 	// classSecret: the value is a credential, whatever it looks like.
@@ -26,6 +27,8 @@ const (
 	classAnswer
 	// classMessages: the value may hold a list of messages.
 	classMessages
+	// classUntrusted: the value is the result of a tool, or a document.
+	classUntrusted
 )
 
 const classProtected = classID | classTime | classVersion
@@ -70,6 +73,9 @@ func classify(key string) (c keyClass) {
 		if strings.HasPrefix(key, p) {
 			c |= classMessages
 		}
+	}
+	if slices.Contains(toolResultKeys, key) || hasAnyPrefix(key, documentKeys) {
+		c |= classUntrusted
 	}
 	cut := strings.LastIndexAny(key, ".:/")
 	last := snake(key[cut+1:])

@@ -11,6 +11,14 @@ var secretPrefixes = []string{
 	"hf_", "eyJ", "ya29", "whsec_", "npm_", "pypi-", "dop_v1_", "SG", "shpat_", "lin_api_", "gsk_", "xai-", "r8_", "dapi",
 }
 
+// secretBegins are their first bytes.
+var secretBegins = func() (t [256]bool) {
+	for _, p := range secretPrefixes {
+		t[p[0]] = true
+	}
+	return t
+}()
+
 // protected tells whether a value under a key of that class is an id, a time or a
 // version, and so is not looked into.
 func protected(c keyClass, v string) bool {
@@ -50,9 +58,11 @@ func isID(v string) bool {
 	if letters == 0 {
 		return separators == 0 || len(v) == 36
 	}
-	for _, p := range secretPrefixes {
-		if strings.HasPrefix(v, p) {
-			return false
+	if secretBegins[v[0]] {
+		for _, p := range secretPrefixes {
+			if strings.HasPrefix(v, p) {
+				return false
+			}
 		}
 	}
 	iban := upper && separators == 0 && len(v) >= 15 && len(v) <= 34 && !isDigit(v[0]) && !isDigit(v[1]) && isDigit(v[2]) && isDigit(v[3])
