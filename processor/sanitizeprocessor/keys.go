@@ -29,9 +29,18 @@ const (
 	classMessages
 	// classUntrusted: the value is the result of a tool, or a document.
 	classUntrusted
+	// classHost: the value is left alone if it is an address of a machine.
+	classHost
 )
 
-const classProtected = classID | classTime | classVersion
+const classProtected = classID | classTime | classVersion | classHost
+
+// hostKeys hold addresses of the operator's own machines, which are what resources
+// are told apart by. Those of clients are personal data.
+var hostKeys = map[string]bool{
+	"host.ip": true, "host.mac": true, "k8s.pod.ip": true, "k8s.node.ip": true, "server.address": true, "network.local.address": true,
+	"net.host.ip": true, "server.socket.address": true, "service.instance.id": true, "instance": true,
+}
 
 // secretNames are the last parts of names whose values are credentials, in lower
 // case with underscores.
@@ -83,6 +92,8 @@ func classify(key string) (c keyClass) {
 		return c | classSecret
 	}
 	switch {
+	case hostKeys[key]:
+		c |= classHost
 	case hasWord(last, "id", "ids", "uuid", "guid", "ulid", "hash", "digest", "fingerprint", "etag", "checksum", "sha", "sha256", "traceparent"):
 		c |= classID
 	case hasWord(last, "time", "timestamp", "at", "ms", "ns", "us", "nanos", "millis", "nano", "seconds", "epoch", "created", "updated", "date"):

@@ -171,6 +171,9 @@ func TestIDsTimesAndVersionsAreLeftAloneByKeyAndShape(t *testing.T) {
 		"timestamp":              "1790000000000000000",
 		"service.version":        "10.12.1.4",
 		"commit":                 "4111111111111111",
+		"host.ip":                "203.0.113.77",
+		"server.address":         "203.0.113.77:8443",
+		"host.mac":               "AC-DE-48-23-45-67",
 		"epoch":                  1790000000.0,
 		"plain":                  int64(1790000000000000000),
 		"trace":                  "0af7651916cd43dd8448eb211c80319c",
@@ -179,7 +182,7 @@ func TestIDsTimesAndVersionsAreLeftAloneByKeyAndShape(t *testing.T) {
 		assert.Equal(t, value, r.attr(key, value), key)
 	}
 	for key, value := range map[string]string{
-		"metadata.trace_id": email, "user.id": email, "user_id": "+1 415 555 2671", "account_id": "DE89370400440532013000",
+		"metadata.trace_id": email, "host.ip": "ask " + email, "client.address": "203.0.113.77", "user.id": email, "user_id": "+1 415 555 2671", "account_id": "DE89370400440532013000",
 		"session.id": openAI, "customer_id": "123-45-6789", "created_at": "4111 1111 1111 1111", "version": "123-45-6789 of " + email,
 	} {
 		assert.NotEqual(t, value, r.attr(key, value), "%s: the name alone exempts nothing", key)

@@ -1,6 +1,10 @@
 package sanitizeprocessor
 
-import "strings"
+import (
+	"net"
+	"net/netip"
+	"strings"
+)
 
 // maxIDBytes is the longest value that is taken for an id.
 const maxIDBytes = 128
@@ -23,6 +27,8 @@ var secretBegins = func() (t [256]bool) {
 // version, and so is not looked into.
 func protected(c keyClass, v string) bool {
 	switch {
+	case c&classHost != 0:
+		return isAddress(v) || isID(v)
 	case c&classID != 0:
 		return isID(v)
 	case c&classTime != 0:
@@ -67,6 +73,21 @@ func isID(v string) bool {
 	}
 	iban := upper && separators == 0 && len(v) >= 15 && len(v) <= 34 && !isDigit(v[0]) && !isDigit(v[1]) && isDigit(v[2]) && isDigit(v[3])
 	return !iban
+}
+
+// isAddress tells whether v is an IP or a MAC address, perhaps with a port.
+func isAddress(v string) bool {
+	if len(v) > 64 || strings.IndexAny(v, ".:-") < 0 {
+		return false
+	}
+	if _, err := netip.ParseAddr(v); err == nil {
+		return true
+	}
+	if _, err := netip.ParseAddrPort(v); err == nil {
+		return true
+	}
+	_, err := net.ParseMAC(v)
+	return err == nil
 }
 
 // isTime tells whether v is a count of seconds or parts of them since 1970, or a
