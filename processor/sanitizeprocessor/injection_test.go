@@ -88,8 +88,10 @@ func TestWhatIsScored(t *testing.T) {
 			want:  []string{"user:new"},
 		},
 		"messages of OpenInference": {
-			attrs: map[string]any{"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "hi",
-				"llm.input_messages.1.message.role": "tool", "llm.input_messages.1.message.content": "page"},
+			attrs: map[string]any{
+				"llm.input_messages.0.message.role": "user", "llm.input_messages.0.message.content": "hi",
+				"llm.input_messages.1.message.role": "tool", "llm.input_messages.1.message.content": "page",
+			},
 			want: []string{"user:hi", "tool:page"},
 		},
 		"structured messages": {

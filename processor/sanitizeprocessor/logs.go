@@ -10,7 +10,7 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
-// processLogs sanitizes ld in place.
+// processLogs redacts, bounds and judges ld in place.
 func (s *sanitizer) processLogs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 	p := s.acquire()
 	defer s.release(ctx, p)
@@ -37,7 +37,7 @@ func (s *sanitizer) processLogs(ctx context.Context, ld plog.Logs) (plog.Logs, e
 	return ld, nil
 }
 
-// record sanitizes a log record and tells whether it must be dropped.
+// record does so for one log record and tells whether it must be dropped.
 func (p *pass) record(resource *genai.Resource, scope pcommon.InstrumentationScope, rec plog.LogRecord) (drop bool) {
 	p.begin()
 	var v violations
@@ -82,8 +82,8 @@ func (p *pass) record(resource *genai.Resource, scope pcommon.InstrumentationSco
 
 func (p *pass) recordTexts(rec plog.LogRecord) {
 	name := eventName(rec)
-	p.field(rec.EventName(), 0, rec.SetEventName)
-	p.field(rec.SeverityText(), 0, rec.SetSeverityText)
+	p.field(rec.EventName(), rec.SetEventName)
+	p.field(rec.SeverityText(), rec.SetSeverityText)
 	p.mapValue(rec.Attributes(), eventClass(name), 0)
 	// A body is no attribute: where one would be dropped, the text is masked.
 	p.value("", eventClass(name)|classMessages, rec.Body(), 0)

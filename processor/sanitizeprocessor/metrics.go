@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processorhelper"
 )
 
-// processMetrics sanitizes md in place. Data points get no marks: a new attribute
+// processMetrics redacts and checks md in place. Data points get no marks: a new attribute
 // would make a new series.
 func (s *sanitizer) processMetrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
 	p := s.acquire()

@@ -77,7 +77,7 @@ func isID(v string) bool {
 
 // isAddress tells whether v is an IP or a MAC address, perhaps with a port.
 func isAddress(v string) bool {
-	if len(v) > 64 || strings.IndexAny(v, ".:-") < 0 {
+	if len(v) > 64 || !strings.ContainsAny(v, ".:-") {
 		return false
 	}
 	if _, err := netip.ParseAddr(v); err == nil {

@@ -99,11 +99,11 @@ func (p *pass) span(resource *genai.Resource, scope pcommon.InstrumentationScope
 // spanTexts redacts and bounds all text of a span. Ids, the trace state and times
 // are no text.
 func (p *pass) spanTexts(span ptrace.Span) {
-	p.field(span.Name(), 0, span.SetName)
+	p.field(span.Name(), span.SetName)
 	p.attributes(span.Attributes())
-	p.field(span.Status().Message(), 0, span.Status().SetMessage)
+	p.field(span.Status().Message(), span.Status().SetMessage)
 	for _, e := range span.Events().All() {
-		p.field(e.Name(), 0, e.SetName)
+		p.field(e.Name(), e.SetName)
 		p.eventAttributes(e.Name(), e.Attributes())
 	}
 	for _, l := range span.Links().All() {
@@ -127,11 +127,11 @@ func eventClass(name string) keyClass {
 
 // field redacts and bounds a text that is no attribute; where an attribute would be
 // dropped it is masked.
-func (p *pass) field(s string, c keyClass, set func(string)) {
+func (p *pass) field(s string, set func(string)) {
 	if plain(s) && !p.extraRules {
 		return
 	}
-	if out, changed, _ := p.text("", s, c); changed {
+	if out, changed, _ := p.text("", s, 0); changed {
 		set(out)
 	}
 }
