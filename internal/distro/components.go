@@ -62,6 +62,7 @@ import (
 	"github.com/llm-devops/llm-sentinel/extension/storageextension"
 	"github.com/llm-devops/llm-sentinel/processor/anomalyprocessor"
 	"github.com/llm-devops/llm-sentinel/processor/genaiprocessor"
+	"github.com/llm-devops/llm-sentinel/processor/sanitizeprocessor"
 )
 
 // Receivers returns the receiver factories of the distribution.
@@ -78,8 +79,8 @@ func Processors() []processor.Factory {
 		batchprocessor.NewFactory(), memorylimiterprocessor.NewFactory(), attributesprocessor.NewFactory(),
 		filterprocessor.NewFactory(), probabilisticsamplerprocessor.NewFactory(), redactionprocessor.NewFactory(),
 		resourceprocessor.NewFactory(), spanprocessor.NewFactory(), tailsamplingprocessor.NewFactory(),
-		transformprocessor.NewFactory(), anomalyprocessor.NewFactory(),
-		genaiprocessor.NewFactory(),
+		transformprocessor.NewFactory(), anomalyprocessor.NewFactory(), genaiprocessor.NewFactory(),
+		sanitizeprocessor.NewFactory(),
 	}
 }
 

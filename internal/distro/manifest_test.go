@@ -130,6 +130,7 @@ func TestOwnComponentsHaveTheTypesOfTheDocumentation(t *testing.T) {
 	f, err := Components()
 	require.NoError(t, err)
 	assert.Contains(t, f.Processors, component.MustNewType("anomaly"))
+	assert.Contains(t, f.Processors, component.MustNewType("sanitize"))
 	assert.Contains(t, f.Exporters, component.MustNewType("alert"))
 	assert.Contains(t, f.Exporters, component.MustNewType("influxdb"))
 	assert.Contains(t, f.Exporters, component.MustNewType("llm_storage"))
