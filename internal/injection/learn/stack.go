@@ -94,9 +94,8 @@ func stack(examples []example, untrusted bool) (weights [injection.Inputs]float6
 			}
 		}
 	}
-	copy(weights[:], w[:injection.Inputs])
-	intercept = w[len(w)-1]
-	return weights, intercept
+	copy(weights[:], w[:])
+	return weights, w[size-1] //nolint:gosec // an array of that size
 }
 
 // best gives the inputs with the highest log-odds, and these.
