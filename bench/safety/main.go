@@ -62,7 +62,9 @@ func run(folder, only string, out io.Writer) error {
 		}
 		switch err := p.run(folder, out); {
 		case errors.Is(err, errNoData):
-			fmt.Fprintf(out, "%s: left out: %v\n", p.name, err)
+			if _, err := fmt.Fprintf(out, "%s: left out: %v\n", p.name, err); err != nil {
+				return err
+			}
 		case err != nil:
 			return fmt.Errorf("%s: %w", p.name, err)
 		}

@@ -36,7 +36,7 @@ func base58Check(w string) bool {
 			return false
 		}
 	}
-	switch n[0] {
+	switch n[0] { //nolint:gosec // n is an array of 25
 	case 0x00, 0x05, 0x30, 0x32:
 	default:
 		return false
@@ -52,7 +52,7 @@ func bech32(w string) bool {
 		return false
 	}
 	prefix := strings.ToLower(w[:3])
-	if prefix != "bc1" && w[:2] != "tb" && !(len(w) > 4 && strings.EqualFold(w[:4], "ltc1")) {
+	if prefix != "bc1" && w[:2] != "tb" && !strings.HasPrefix(strings.ToLower(w), "ltc1") {
 		return false
 	}
 	one := strings.IndexByte(w, '1')

@@ -1,5 +1,7 @@
 package redact
 
+import "sync"
+
 // number is a run of digits with single separators in between, from one of its
 // groups on. Digits beyond the arrays are not read.
 type number struct {
@@ -90,9 +92,16 @@ func beginsAt(text string, i int) bool {
 	return true
 }
 
+// numberPool keeps numbers, which escape through the checks of the rules.
+var numberPool = sync.Pool{New: func() any { return new(number) }}
+
 // scanDigits calls the matchers of numbers at every run of digits.
 func (s *Scanner) scanDigits(dst []Match, text string) []Match {
-	var x number
+	if nextDigit(text, 0) >= len(text) {
+		return dst
+	}
+	x := numberPool.Get().(*number)
+	defer numberPool.Put(x)
 	for i := 0; ; {
 		i = nextDigit(text, i)
 		if i >= len(text) {
@@ -102,7 +111,7 @@ func (s *Scanner) scanDigits(dst []Match, text string) []Match {
 		for end < len(text) && isDigit(text[end]) {
 			end++
 		}
-		if e := s.token(&dst, text, i, end, &x); e > end {
+		if e := s.token(&dst, text, i, end, x); e > end {
 			end = e
 		}
 		i = end

@@ -1,5 +1,7 @@
 package redact
 
+import "slices"
+
 // numberRule describes an identifier of digits only.
 type numberRule struct {
 	typ   Type
@@ -15,10 +17,7 @@ type numberRule struct {
 	words []string
 }
 
-var (
-	ssnWords  = []string{"ssn", "ssns", "social security", "social sec", "socialsecurity", "social_security", "ss#"}
-	idNumbers = []string{"national id", "identity number", "identification number", "id number", "id card"}
-)
+var ssnWords = []string{"ssn", "ssns", "social security", "social sec", "socialsecurity", "social_security", "ss#"}
 
 // numberRules are tried in this order.
 var numberRules = []numberRule{
@@ -53,7 +52,10 @@ var numberRules = []numberRule{
 
 // identifier matches one of the rules at the beginning of x.
 func (s *Scanner) identifier(text string, x *number) (*numberRule, int) {
-	for _, r := range s.wanted {
+	if int(x.size[0]) >= len(s.wanted) {
+		return nil, 0
+	}
+	for _, r := range s.wanted[x.size[0]] {
 		if int(x.size[0]) == r.total && x.endsAt(text, 0) && r.check(x.digits[:r.total]) {
 			if e := x.end[0]; s.bare[r.typ] || r.typ == CNResidentID || near(text, x.start, e, contextBefore, contextAfter, r.words) {
 				return r, e
@@ -69,6 +71,15 @@ func (s *Scanner) identifier(text string, x *number) (*numberRule, int) {
 		}
 	}
 	return nil, 0
+}
+
+// begins tells whether the identifier can begin with a group of this size.
+func (r *numberRule) begins(size uint8) bool {
+	switch {
+	case int(size) == r.total, r.typ == BRCPF && size == 3, r.typ == BRCNPJ && size == 2:
+		return true
+	}
+	return slices.ContainsFunc(r.layouts, func(l []uint8) bool { return l[0] == size })
 }
 
 // layout returns the number of groups of the layout that x begins with, or 0.

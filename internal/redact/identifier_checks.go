@@ -22,10 +22,8 @@ func itin(d []byte) bool {
 // aba checks a routing number of the American Bankers Association.
 func aba(d []byte) bool {
 	two := numberOf(d[:2])
-	if !(two <= 12 || two >= 21 && two <= 32 || two >= 61 && two <= 72 || two == 80) || same(d) || numberOf(d) == 0 {
-		return false
-	}
-	return weighted(d, 3, 7, 1, 3, 7, 1, 3, 7, 1)%10 == 0
+	district := two <= 12 || two >= 21 && two <= 32 || two >= 61 && two <= 72 || two == 80
+	return district && !same(d) && weighted(d, 3, 7, 1, 3, 7, 1, 3, 7, 1)%10 == 0
 }
 
 // npi checks a National Provider Identifier: Luhn with the prefix 80840.

@@ -5,7 +5,21 @@ import (
 	"strings"
 )
 
-var versionWords = []string{"version", "v", "ver", "release", "build"}
+// versionBefore tells whether the word in front of i says that a version follows.
+func versionBefore(text string, i int) bool {
+	for n := 0; n < 3 && i > 0 && containsByte(" :=\"'", text[i-1]); n++ {
+		i--
+	}
+	end := i
+	for i > 0 && end-i < 8 && class[text[i-1]]&cLetter != 0 {
+		i--
+	}
+	switch strings.ToLower(text[i:end]) {
+	case "version", "v", "ver", "release", "build":
+		return true
+	}
+	return false
+}
 
 // ipv4 matches four octets. It returns the end, or 0.
 func ipv4(text string, x *number) int {
@@ -37,7 +51,7 @@ func ipv4(text string, x *number) int {
 			b == '/' && i > 1 && isASCIIWord(text[i-2]): // Chrome/120.0.0.0
 			return 0
 		}
-		if near(text, i, i, 10, 0, versionWords) {
+		if versionBefore(text, i) {
 			return 0
 		}
 	}

@@ -53,13 +53,13 @@ func (r *Redactor) json(text string, buf *[]Match, counts *Counts, first bool) (
 			return text, false, true
 		}
 	}
-	if len(text) > 1<<30 || !json.Valid(unsafe.Slice(unsafe.StringData(text), len(text))) {
+	if len(text) > 1<<30 || !json.Valid(unsafe.Slice(unsafe.StringData(text), len(text))) { //nolint:gosec // Valid only reads
 		return "", false, false
 	}
 	v := &view{text: make([]byte, 0, len(text)), from: make([]int32, 0, len(text)+1)}
 	v.value(source{text: text}, 0)
 	v.from = append(v.from, int32(len(text)))
-	flat := unsafe.String(unsafe.SliceData(v.text), len(v.text))
+	flat := unsafe.String(unsafe.SliceData(v.text), len(v.text)) //nolint:gosec // v.text does not change any more
 	if escaped {
 		if *buf = r.scanner.Scan((*buf)[:0], flat); len(*buf) == 0 {
 			return text, false, true
@@ -153,16 +153,31 @@ func (v *view) put(s source, i int) {
 	v.from = append(v.from, s.at(i))
 }
 
+// copy is put for all of s.text[i:k].
+func (v *view) copy(s source, i, k int) {
+	v.text = append(v.text, s.text[i:k]...)
+	if s.from != nil {
+		v.from = append(v.from, s.from[i:k]...)
+		return
+	}
+	for ; i < k; i++ {
+		v.from = append(v.from, int32(i))
+	}
+}
+
 // str copies the string whose content begins at i, with its closing quotation mark,
 // and returns where to go on. A string that holds an object or an array is followed.
 func (v *view) str(s source, i, depth int) int {
 	start := len(v.text)
 	escaped := false
-	for s.text[i] != '"' {
-		if s.text[i] != '\\' {
-			v.put(s, i)
-			i++
-			continue
+	for {
+		k := i
+		for s.text[k] != '"' && s.text[k] != '\\' {
+			k++
+		}
+		v.copy(s, i, k)
+		if i = k; s.text[i] == '"' {
+			break
 		}
 		escaped = true
 		i = v.escape(s, i)

@@ -142,7 +142,7 @@ func (s *Scanner) phone(text string, x *number) (start, end int) {
 	if p.dateLike() || p.groups == 1 && (p.n > 12 || p.n < 8) {
 		return 0, 0
 	}
-	if p.groups > 1 && p.seps&(p.seps-1) != 0 && !p.brackets && !(p.n >= 9 && p.n <= 12) {
+	if p.groups > 1 && p.seps&(p.seps-1) != 0 && !p.brackets && (p.n < 9 || p.n > 12) {
 		return 0, 0
 	}
 	if (near(text, p.start, end, contextBefore, 0, phoneWords) || near(text, end, end, 0, 9, phoneLabels)) && !near(text, p.start, p.start, 16, 0, idWords) {
@@ -195,7 +195,7 @@ func (p *phoneRun) dateLike() bool {
 	d := p.digits[:p.n]
 	switch {
 	case s[0] == 4 && s[1] <= 2 && s[2] <= 2:
-		return (d[0] == 1 && d[1] == 9 || d[0] == 2 && d[1] == 0) && (p.n <= 8 || s[1] == 2 && numberOf(d[4:6]) <= 12)
+		return (d[0] == 1 && d[1] == 9 || d[0] == 2 && d[1] == 0) && (p.n <= 8 || s[1] == 2 && numberOf(d[4:6]) <= 12) //nolint:gosec // with three groups, d has 6 digits
 	case s[0] <= 2 && s[1] <= 2 && s[2] == 4 && p.n <= 12:
 		y := d[s[0]+s[1]:]
 		return y[0] == 1 && y[1] == 9 || y[0] == 2 && y[1] == 0

@@ -8,7 +8,7 @@ import (
 )
 
 // DefaultMaxTextBytes is the length up to which a text is looked at.
-const DefaultMaxTextBytes = 16 << 20
+const DefaultMaxTextBytes = 4 << 20
 
 // Limits of Options.
 const (
@@ -47,8 +47,8 @@ type Scanner struct {
 	patterns  []*regexp.Regexp
 	rules     []*secretRule
 	keywords  *automaton
-	// wanted are the number rules that are on.
-	wanted  []*numberRule
+	// wanted are the number rules that are on, by the size of their first group.
+	wanted  [25][]*numberRule
 	maxText int
 }
 
@@ -101,11 +101,17 @@ func NewScanner(o Options) (*Scanner, error) {
 	}
 	s.keywords = newAutomaton(s.rules)
 	for i := range numberRules {
-		if s.on[numberRules[i].typ] {
-			s.wanted = append(s.wanted, &numberRules[i])
+		r := &numberRules[i]
+		if !s.on[r.typ] {
+			continue
+		}
+		s.anyNumber = true
+		for size := range s.wanted {
+			if r.begins(uint8(size)) {
+				s.wanted[size] = append(s.wanted[size], r)
+			}
 		}
 	}
-	s.anyNumber = len(s.wanted) > 0
 	for _, t := range []Type{Phone, CreditCard, IBAN, IPAddress, MACAddress, CryptoAddress, UKNINO, ESNIF, ESNIE, ITFiscalCode, FIHETU, SGNRIC, CNResidentID} {
 		s.anyNumber = s.anyNumber || s.on[t]
 	}
@@ -173,6 +179,13 @@ func (s *Scanner) resolve(found []Match, text string) []Match {
 			continue
 		}
 		last := &kept[len(kept)-1]
+		if last.Type == SecretConnectionString && m.Type == Email {
+			continue // password@host is no address
+		}
+		if m.Type == SecretConnectionString && last.Type == Email {
+			*last = m
+			continue
+		}
 		if better(m, *last) {
 			last.Type, last.Rule = m.Type, m.Rule
 		}

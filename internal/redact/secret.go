@@ -1,14 +1,24 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // Bytes around a keyword in which an expression is tried. A match that touches the
 // end is tried again with more.
 const (
 	windowBefore = 160
 	windowAfter  = 640
-	maxWindow    = 32 << 10
+	maxWindow    = 256 << 10
 )
+
+// tried holds, by rule, up to where an expression has been tried: keywords well
+// before that are not tried again. Otherwise a text of nothing but keywords would take
+// the time of a window for each of them.
+type tried []int
+
+var triedPool = sync.Pool{New: func() any { return new(tried) }}
 
 // scanKeywords runs the automaton over text and the rules around what it finds.
 func (s *Scanner) scanKeywords(dst []Match, text string) []Match {
@@ -17,42 +27,81 @@ func (s *Scanner) scanKeywords(dst []Match, text string) []Match {
 		return dst
 	}
 	next, outputs, state := a.next, a.outputs, uint32(0)
+	var done *tried
 	for i := range len(text) {
 		state = next[state+uint32(a.classes[text[i]])]
 		if state < outputs {
 			continue
 		}
 		for _, h := range a.hits[(state-outputs)/stride] {
-			if m, ok := s.rules[h.rule].match(text, i+1-h.length, i+1); ok {
+			r := s.rules[h.rule]
+			start, end := i+1-h.length, i+1
+			if !r.promising(text, start, end) {
+				continue
+			}
+			if done == nil {
+				done = triedPool.Get().(*tried)
+				*done = append((*done)[:0], make([]int, len(s.rules))...)
+			}
+			if end <= (*done)[h.rule] {
+				continue
+			}
+			m, to, ok := r.match(text, start, end)
+			if ok {
 				dst = append(dst, m)
 			}
+			(*done)[h.rule] = to
 		}
+	}
+	if done != nil {
+		triedPool.Put(done)
 	}
 	return dst
 }
 
-// match tries the rule around its keyword text[start:end].
-func (r *secretRule) match(text string, start, end int) (Match, bool) {
-	if r.typ == SecretConnectionString && text[start:end] == "://" && !userInfo(text, end) || r.run > 0 && !r.worthwhile(text, start, end) || r.ahead > 0 && !follows(text, end, r.ahead) {
-		return Match{}, false
+// promising tells whether there is something long enough at the keyword text[start:end].
+func (r *secretRule) promising(text string, start, end int) bool {
+	switch {
+	case r.typ == SecretConnectionString && text[start:end] == "://" && !userInfo(text, end):
+		return false
+	case r.run > 0 && !r.worthwhile(text, start, end):
+		return false
 	}
+	return r.ahead == 0 || follows(text, end, r.ahead)
+}
+
+// match tries the rule around its keyword text[start:end]. done is up to where keywords
+// need not be tried again.
+func (r *secretRule) match(text string, start, end int) (found Match, done int, ok bool) {
 	from := start
 	if !r.named {
 		from = cutRune(text, max(0, start-windowBefore))
 	}
-	for after := windowAfter; ; after *= 8 {
+	for after := windowAfter; ; {
 		to := len(text)
 		if end+after < to {
 			to = cutRune(text, end+after)
 		}
 		m := r.re.FindStringSubmatchIndex(text[from:to])
 		if m == nil {
-			return Match{}, false
+			if r.named {
+				return Match{}, end, false
+			}
+			return Match{}, to - windowAfter/2, false
 		}
 		if from+m[1] == to && to < len(text) && after < maxWindow {
+			after *= 8
 			continue
 		}
-		return r.judge(text, from, m)
+		if from+m[1] <= start && m[1] > 0 && !r.named {
+			from += m[1] // what stands in front of this keyword
+			continue
+		}
+		found, ok = r.judge(text, from, m)
+		if !ok {
+			return Match{}, end, false
+		}
+		return found, found.End, true
 	}
 }
 

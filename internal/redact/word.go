@@ -128,7 +128,7 @@ func nino(text string, start int) int {
 		return 0
 	}
 	// D, F, I, Q, U and V are not used, nor O as the second letter, nor some pairs.
-	if strings.IndexByte("DFIQUV", c[0]) >= 0 || strings.IndexByte("DFIQUVO", c[1]) >= 0 || c[8] < 'A' || c[8] > 'D' {
+	if strings.IndexByte("DFIQUV", c[0]) >= 0 || strings.IndexByte("DFIQUVO", c[1]) >= 0 || c[8] < 'A' || c[8] > 'D' { //nolint:gosec // c is an array of 9
 		return 0
 	}
 	switch string(c[:2]) {
