@@ -124,6 +124,10 @@ bench-quality: ## how well anomalies are found, on the public series in SENTINEL
 bench-safety: ## how well personal data and prompt injections are found, on the sets in FOLDER (default SENTINEL_DATA)
 	@go run ./bench/safety -folder=$(or $(FOLDER),$(SENTINEL_DATA)) $(ARGS)
 
+.PHONY: train-injection
+train-injection: ## make the model of prompt injection anew, from the sets in SENTINEL_DATA
+	@go run ./internal/injection/train -data=$(SENTINEL_DATA) $(ARGS)
+
 .PHONY: bench-redact
 bench-redact: ## speed of the scanner for personal data and secrets on clean text, and against Go regexps
 	@go run ./bench/redact -folder=$(or $(FOLDER),$(SENTINEL_DATA)) $(ARGS)

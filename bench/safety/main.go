@@ -25,6 +25,7 @@ type part struct {
 // parts are run in this order; each lives in its own file.
 var parts = []part{
 	{"pii", runPII},
+	{"injection", runInjection},
 }
 
 // errNoData says that a part's files are not in the folder.

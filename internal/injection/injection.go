@@ -95,8 +95,8 @@ type Verdict struct {
 	// Rules has the names of the rules that hit, in the order of RuleNames; nil if
 	// none.
 	Rules []string
-	// Decoded tells how the text with the highest score was hidden: "" (it was not),
-	// base64, hex, rot13, zero_width.
+	// Decoded tells how the text that was flagged had been hidden: "" (it was not, or
+	// nothing is flagged), base64, hex, rot13, zero_width. Rules has its rules, too.
 	Decoded string
 	// Truncated tells that the text was longer than MaxTextBytes, and its middle unread.
 	Truncated bool
@@ -149,45 +149,45 @@ func (d *Detector) Score(text string, p Provenance) Verdict {
 	decoded := d.model.read(&s, head, tail)
 	g := groupOf(p)
 	best := d.model.logit(&s, g)
-	v := Verdict{Truncated: tail != ""}
+	hidden, name := verdictOfHidden{}, ""
 	if decoded {
-		best, v.Decoded = d.scoreDecoded(&s, head, tail, g, best)
+		hidden = d.scoreDecoded(&s, head, tail, g)
+		if hidden.odds > best {
+			best, name = hidden.odds, hidden.encoding
+		}
 	}
-	v.Score = logistic(best + p.priorShift())
+	v := Verdict{Truncated: tail != "", Score: logistic(best + p.priorShift())}
 	v.Flagged = v.Score >= d.thresholds[g]
+	if name != "" && v.Flagged {
+		v.Decoded = name
+		s.rules |= hidden.rules
+	}
 	v.Rules = s.rules.names()
 	return v
 }
 
-// scoreDecoded gives the highest log-odds of the text and of what is hidden in it,
-// and the name of the encoding if a hidden text has it.
-func (d *Detector) scoreDecoded(s *Signals, head, tail string, g int, best float64) (float64, string) {
-	name := ""
-	found := s.rules
+type verdictOfHidden struct {
+	odds     float64
+	encoding string
+	rules    ruleSet
+}
+
+// scoreDecoded judges what is hidden in a text, and gives the worst of it.
+func (d *Detector) scoreDecoded(s *Signals, head, tail string, g int) verdictOfHidden {
+	worst := verdictOfHidden{odds: math.Inf(-1)}
 	budget := d.maxBytes
-	try := func(hidden, encoding string) {
-		var inner Signals
-		d.model.read(&inner, hidden, "")
-		inner.rules |= s.rules & hiddenRules
-		if encoding != DecodedZeroWidth {
-			// Benign base64 is everywhere; to hide an instruction in it is not.
-			inner.rules |= ruleEncoded
-		}
-		if l := d.model.logit(&inner, g); l > best {
-			best, name = l, encoding
-			found |= inner.rules
-		}
-	}
 	for _, part := range [2]string{head, tail} {
-		if part != "" {
-			budget = decodeAll(part, budget, try)
+		if part == "" {
+			continue
 		}
+		budget = decodeAll(part, budget, func(hidden, encoding string) {
+			inner := d.model.readHidden(s, hidden, encoding)
+			if l := d.model.logit(&inner, g); l > worst.odds {
+				worst = verdictOfHidden{odds: l, encoding: encoding, rules: inner.rules}
+			}
+		})
 	}
-	if name == "" {
-		found &^= ruleEncoded
-	}
-	s.rules = found
-	return best, name
+	return worst
 }
 
 func groupOf(p Provenance) int {

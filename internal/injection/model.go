@@ -179,6 +179,17 @@ func (m *Model) read(s *Signals, head, tail string) (encoded bool) {
 	return encoded
 }
 
+// readHidden reads a text that was hidden in another one.
+func (m *Model) readHidden(outer *Signals, hidden, encoding string) (inner Signals) {
+	m.read(&inner, hidden, "")
+	inner.rules |= outer.rules & hiddenRules
+	if encoding != DecodedZeroWidth {
+		// Benign base64 is everywhere; to hide an instruction in it is not.
+		inner.rules |= ruleEncoded
+	}
+	return inner
+}
+
 // add adds a piece: the sum of its weights, divided by the root of their number, so
 // that a piece has the same length as a vector however long it is.
 func (s *Signals) add(m *Model, features []uint32) {
@@ -239,12 +250,7 @@ func (m *Model) Inputs(text string) [][Inputs]float64 {
 	s.inputs(&out[0])
 	if encoded {
 		decodeAll(text, DefaultMaxTextBytes, func(hidden, encoding string) {
-			var inner Signals
-			m.read(&inner, hidden, "")
-			inner.rules |= s.rules & hiddenRules
-			if encoding != DecodedZeroWidth {
-				inner.rules |= ruleEncoded
-			}
+			inner := m.readHidden(&s, hidden, encoding)
 			var x [Inputs]float64
 			inner.inputs(&x)
 			out = append(out, x)

@@ -70,22 +70,22 @@ type scanner struct {
 	// decode tells that something may be encoded.
 	decode bool
 
-	word               uint32 // hash of the word under way
-	start              int    // where it began, -1 outside of a word
-	ascii, foreign     bool   // letters that it has: Latin, and Cyrillic or Greek
-	count              int    // words seen
-	prev1, prev2       uint32
-	rot                int
-	override, reveal   int // number of the last word of a class, window or more back at first
-	scope, secret      int
-	everything         int
-	order, your        int
-	pointer, code      int
-	yourCode           int
-	run                int // characters of base64 in a row
-	same, newlines     int
-	lastByte           byte
-	lineStart, invalid bool
+	word             uint32 // hash of the word under way
+	start            int    // where it began, -1 outside of a word
+	ascii, foreign   bool   // letters that it has: Latin, and Cyrillic or Greek
+	count            int    // words seen
+	prev1, prev2     uint32
+	rot              int
+	override, reveal int // number of the last word of a class, window or more back at first
+	scope, secret    int
+	everything       int
+	order, your      int
+	pointer, code    int
+	yourCode         int
+	run              int // characters of base64 in a row
+	same, newlines   int
+	lastByte         byte
+	lineStart        bool
 }
 
 // scan adds the rules that hit to found, and tells whether something may be encoded.
@@ -143,7 +143,8 @@ func scan(text string) (ruleSet, bool) {
 		default:
 			s.lineStart = false
 		}
-		if raw == '.' || raw == '?' || raw == '!' || raw == '\n' && i+1 < len(text) && text[i+1] == '\n' {
+		ends := i+1 == len(text) || text[i+1] <= ' '
+		if ends && (raw == '.' || raw == '?' || raw == '!') || raw == '\n' && i+1 < len(text) && text[i+1] == '\n' {
 			// An imperative does not go on in the next sentence.
 			s.override, s.reveal, s.order = -100, -100, -100
 		}

@@ -129,8 +129,10 @@ var benignSlots = map[string][]string{
 	"thing": {"whitespace changes", "compiler warnings", "a lock file", "the dishwasher", "the database", "background noise", "the toString method", "my router", "a spreadsheet", "the firewall", "a bicycle", "log files", "the login page", "a smart lock", "the coffee machine", "build folders", "the cache", "an API gateway", "a washing machine", "the printer"},
 	"shell": {"bash", "zsh", "PowerShell", "Chrome", "Windows 11", "fish"},
 	"job":   {"nurse", "tax adviser", "chef", "historian", "city planner", "data engineer", "gardener", "lawyer", "journalist", "doctor", "support agent", "pilot"},
-	"attack": {"SQL injection", "phishing", "credential stuffing", "prompt injection", "DLL side-loading", "cross-site scripting", "ransomware",
-		"pass-the-hash", "DNS tunnelling", "privilege escalation", "supply-chain attacks", "a jailbreak of a chatbot"},
+	"attack": {
+		"SQL injection", "phishing", "credential stuffing", "prompt injection", "DLL side-loading", "cross-site scripting", "ransomware",
+		"pass-the-hash", "DNS tunnelling", "privilege escalation", "supply-chain attacks", "a jailbreak of a chatbot",
+	},
 	"num":   {"17", "42", "85", "93", "38", "61", "29", "74", "56"},
 	"digit": {"1", "2", "3", "4", "5"},
 	"word":  {"orders", "acme", "parser", "utils", "billing", "widget", "metrics", "data"},

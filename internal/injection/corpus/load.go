@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -87,7 +86,7 @@ func each(folder, pattern string, fn func(name string, content []byte) error) er
 		return err
 	}
 	for _, name := range names {
-		content, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(name)))
+		content, err := fs.ReadFile(os.DirFS(folder), name)
 		if err != nil {
 			return err
 		}
@@ -194,6 +193,12 @@ func loadGarak(folder string) (out []Source, err error) {
 	return out, err
 }
 
+// task is a line of the self-instruct sets.
+type task struct {
+	Instruction string
+	Instances   []struct{ Input, Output string }
+}
+
 func loadBenign(folder string) (out []Source, err error) {
 	add := func(set string, kind Kind, text string) {
 		out = append(out, Source{Set: set, Kind: kind, Text: text})
@@ -217,10 +222,7 @@ func loadBenign(folder string) (out []Source, err error) {
 	}
 	for file, set := range map[string]string{"self_instruct*.jsonl": "self_instruct", "user_oriented*.jsonl": "user_oriented"} {
 		err = errors.Join(err, each(folder, "benign_instructions/"+file, func(_ string, content []byte) error {
-			return lines(content, func(l struct {
-				Instruction string
-				Instances   []struct{ Input, Output string }
-			}) {
+			return lines(content, func(l task) {
 				for i, in := range l.Instances {
 					if i == 0 {
 						add(set, Benign, strings.TrimSpace(l.Instruction+"\n"+in.Input))

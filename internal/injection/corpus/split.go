@@ -109,12 +109,12 @@ func (x *Index) near(s sketch) bool {
 }
 
 func (s *sketch) bands() (out [sketchSize / bandRows]uint64) {
+	for i, v := range s {
+		h := &out[i/bandRows]
+		*h = mix(bits.RotateLeft64(*h, 17) ^ uint64(v))
+	}
 	for b := range out {
-		h := uint64(b)
-		for i := range bandRows {
-			h = mix(bits.RotateLeft64(h, 17) ^ uint64(s[b*bandRows+i]))
-		}
-		out[b] = h
+		out[b] ^= mix(uint64(b) + 1)
 	}
 	return out
 }

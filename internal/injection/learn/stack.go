@@ -66,7 +66,7 @@ func stack(examples []example, untrusted bool) (weights [injection.Inputs]float6
 				inputs[i], odds[i] = examples[i].best(&w)
 			}
 		}
-		for j := range size {
+		for j := range w {
 			gradient, curvature := precision*(w[j]-mean[j]), float64(precision)
 			for i := range examples {
 				x := inputs[i][j]
@@ -95,7 +95,8 @@ func stack(examples []example, untrusted bool) (weights [injection.Inputs]float6
 		}
 	}
 	copy(weights[:], w[:injection.Inputs])
-	return weights, w[injection.Inputs]
+	intercept = w[len(w)-1]
+	return weights, intercept
 }
 
 // best gives the inputs with the highest log-odds, and these.
