@@ -197,5 +197,6 @@ func (st *state) finish(span ptrace.Span) {
 	}
 	if !st.extractor.measuresOnly {
 		ev.identify(span)
+		ev.given(span.Attributes())
 	}
 }
