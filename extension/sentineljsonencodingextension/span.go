@@ -111,9 +111,13 @@ func (s *spans) add(e *event) {
 			a.PutStr(genai.AttrMetadataPrefix+m.key, m.value)
 		}
 	}
-	for key, v := range map[string]string{genai.AttrUserID: e.user, genai.AttrSessionID: e.session, genai.AttrMetadataPrefix + "request_id": e.requestID} {
-		if v != "" {
-			a.PutStr(key, v)
+	for _, f := range [...]struct{ key, value string }{
+		{genai.AttrUserID, e.user},
+		{genai.AttrSessionID, e.session},
+		{genai.AttrMetadataPrefix + "request_id", e.requestID},
+	} {
+		if f.value != "" {
+			a.PutStr(f.key, f.value)
 		}
 	}
 	fail(span, e.errors)
