@@ -47,6 +47,8 @@ type deadLetters struct {
 	counts *counters
 	sinks  []sink
 	host   component.Host
+	// attempt bounds one attempt to write, and so how long stopping may take.
+	attempt time.Duration
 
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -58,7 +60,7 @@ type deadLetters struct {
 
 func newDeadLetters(cfg *Config, set extension.Settings, counts *counters) *deadLetters {
 	return &deadLetters{
-		cfg: cfg, set: set, counts: counts,
+		cfg: cfg, set: set, counts: counts, attempt: attemptTimeout,
 		stopping: make(chan struct{}), logged: map[reason]bool{}, recent: newRecent(maxRecent),
 	}
 }
@@ -173,7 +175,7 @@ func (d *deadLetters) fresh(format string, list []poison) (letters []letter, dig
 func (d *deadLetters) write(s sink, letters []letter) (refused int, err error) {
 	wait := firstWait
 	for failing := false; ; {
-		ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), d.attempt)
 		left, n, err := s.write(ctx, letters)
 		cancel()
 		refused += n

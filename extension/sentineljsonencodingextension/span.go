@@ -76,7 +76,8 @@ func (s *spans) add(e *event) {
 	end := e.time.UnixNano()
 	span.SetEndTimestamp(pcommon.Timestamp(end))
 	if e.latencyMillis.known {
-		span.SetStartTimestamp(pcommon.Timestamp(end - int64(e.latencyMillis.value*float64(time.Millisecond)+0.5)))
+		// Rounding may put the longest latency before 1970.
+		span.SetStartTimestamp(pcommon.Timestamp(max(0, end-int64(e.latencyMillis.value*float64(time.Millisecond)+0.5))))
 	}
 	for _, n := range [...]struct {
 		key string

@@ -30,7 +30,7 @@ func gather(message []byte, maxDepth, limit int) (events [][]byte, bad []poison)
 	s := scanner{data: message, maxDepth: maxDepth}
 	keep := func(raw []byte) {
 		if k := kindOf(raw); k != kindObject {
-			bad = append(bad, poison{raw, poisonf(reasonWrongType, "an event must be an object, got %s", kindNames[k])})
+			bad = append(bad, poison{raw, notAnObject(k)})
 			return
 		}
 		events = append(events, raw)
@@ -38,6 +38,11 @@ func gather(message []byte, maxDepth, limit int) (events [][]byte, bad []poison)
 	for s.space(); s.pos < len(message) && len(events)+len(bad) <= limit; s.space() {
 		start := s.pos
 		raw, err := s.value(0)
+		if err == nil {
+			if k := kindOf(raw); k != kindObject && k != kindArray {
+				err = notAnObject(k)
+			}
+		}
 		switch {
 		case err != nil:
 			end := resume(message, start)
@@ -55,6 +60,10 @@ func gather(message []byte, maxDepth, limit int) (events [][]byte, bad []poison)
 		}
 	}
 	return events, bad
+}
+
+func notAnObject(k valueKind) *poisonError {
+	return poisonf(reasonWrongType, "an event must be an object, got %s", kindNames[k])
 }
 
 // resume is the start of the first line after start that begins an object or an
