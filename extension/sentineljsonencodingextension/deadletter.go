@@ -65,7 +65,7 @@ func newDeadLetters(cfg *Config, set extension.Settings, counts *counters) *dead
 	}
 }
 
-func (d *deadLetters) start(host component.Host) error {
+func (d *deadLetters) start(ctx context.Context, host component.Host) error {
 	d.host = host
 	if c := d.cfg.DeadLetter.File.Get(); c != nil {
 		s, err := newFileSink(c, d.set.ID.String(), d.removed)
@@ -75,7 +75,7 @@ func (d *deadLetters) start(host component.Host) error {
 		d.sinks = append(d.sinks, s)
 	}
 	if c := d.cfg.DeadLetter.Kafka.Get(); c != nil {
-		s, err := newKafkaSink(c, d.set.ID.String())
+		s, err := newKafkaSink(ctx, c, d.set.ID.String())
 		if err != nil {
 			return fmt.Errorf("dead_letter::kafka: %w", err)
 		}

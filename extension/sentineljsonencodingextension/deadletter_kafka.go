@@ -40,7 +40,7 @@ type kafkaSink struct {
 
 // newKafkaSink does not connect; brokers that are away are waited for when
 // there is a letter.
-func newKafkaSink(cfg *KafkaConfig, encoding string) (*kafkaSink, error) {
+func newKafkaSink(ctx context.Context, cfg *KafkaConfig, encoding string) (*kafkaSink, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ClientID(cfg.ClientID),
@@ -53,7 +53,7 @@ func newKafkaSink(cfg *KafkaConfig, encoding string) (*kafkaSink, error) {
 		kgo.ProducerLinger(0),
 	}
 	if c := cfg.TLS.Get(); c != nil {
-		t, err := c.LoadTLSConfig(context.Background())
+		t, err := c.LoadTLSConfig(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("tls: %w", err)
 		}

@@ -50,8 +50,8 @@ func newDecoder(cfg *Config, set extension.Settings) (*decoder, error) {
 
 // Start makes ready what dead letters need. A broker that is away is waited for
 // when there is a dead letter.
-func (d *decoder) Start(_ context.Context, host component.Host) error {
-	return d.deadLetters.start(host)
+func (d *decoder) Start(ctx context.Context, host component.Host) error {
+	return d.deadLetters.start(ctx, host)
 }
 
 // Ready implements [extensioncapabilities.PipelineWatcher].

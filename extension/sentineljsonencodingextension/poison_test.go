@@ -17,7 +17,7 @@ func TestBadEventsAreNamedByFieldAndValue(t *testing.T) {
 		says   string
 	}{
 		``:                               {reasonEmpty, "0 bytes"},
-		" \n ":                           {reasonEmpty, "3 bytes"},
+		"\n\n\n":                         {reasonEmpty, "3 bytes"},
 		`hello`:                          {reasonInvalidJSON, "byte 0x68 at 0"},
 		`{"a":1`:                         {reasonInvalidJSON, "ends at byte 6"},
 		`{"a":01}`:                       {reasonInvalidJSON, "at 6"},
