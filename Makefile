@@ -89,6 +89,11 @@ e2e: $(BIN) services ## one run through examples/full-stack.yaml on the real ser
 	@eval "$$(scripts/services/services.sh env)" && \
 	  go test -tags=$(TAGS),e2e -count=1 -timeout 15m -v ./internal/e2e/... -run '^TestFullStack' -args -binary=$(abspath $(BIN)) $(ARGS)
 
+.PHONY: e2e-kafka
+e2e-kafka: $(BIN) ## 200,000 OTLP and 200,000 JSON events through a real Kafka, with a collector that dies and one that joins
+	@scripts/services/services.sh up kafka && eval "$$(scripts/services/services.sh env kafka)" && \
+	  go test -tags=$(TAGS),e2e -count=1 -timeout 30m -v ./internal/e2e/... -run '^TestFullStackKafka' -args -binary=$(abspath $(BIN)) -kafka-events=$(or $(EVENTS),200000) $(ARGS)
+
 .PHONY: integration
 integration: services ## the exporters' tests against the real servers
 	@eval "$$(scripts/services/services.sh env)" && \

@@ -59,6 +59,7 @@ import (
 	"github.com/llm-devops/llm-sentinel/exporter/influxdbexporter"
 	"github.com/llm-devops/llm-sentinel/exporter/storageexporter"
 	"github.com/llm-devops/llm-sentinel/extension/queryextension"
+	"github.com/llm-devops/llm-sentinel/extension/sentineljsonencodingextension"
 	"github.com/llm-devops/llm-sentinel/extension/storageextension"
 	"github.com/llm-devops/llm-sentinel/processor/anomalyprocessor"
 	"github.com/llm-devops/llm-sentinel/processor/genaiprocessor"
@@ -99,7 +100,7 @@ func Extensions() []extension.Factory {
 	return []extension.Factory{
 		zpagesextension.NewFactory(), basicauthextension.NewFactory(), bearertokenauthextension.NewFactory(),
 		healthcheckextension.NewFactory(), healthcheckv2extension.NewFactory(), pprofextension.NewFactory(),
-		filestorage.NewFactory(), queryextension.NewFactory(), storageextension.NewFactory(),
+		filestorage.NewFactory(), queryextension.NewFactory(), sentineljsonencodingextension.NewFactory(), storageextension.NewFactory(),
 	}
 }
 

@@ -38,7 +38,7 @@ const (
 // telemetry that they were read from, which is safe: pdata strings are
 // immutable. The zero value is an event about which nothing is known.
 type Event struct {
-	// ID is deterministic for spans, see [NewEventID].
+	// ID is deterministic for spans: that of [AttrEventID], else see [NewEventID].
 	ID           uuid.UUID
 	TraceID      pcommon.TraceID
 	SpanID       pcommon.SpanID

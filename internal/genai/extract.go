@@ -214,6 +214,7 @@ func (x *Extractor) Read(res *Resource, scope pcommon.InstrumentationScope, span
 	st.finish(status.Code() == ptrace.StatusCodeError, status.Message())
 	if !x.measuresOnly {
 		ev.identify(span)
+		ev.given(attrs)
 	}
 	return SignalCall | st.signals, st.problems
 }

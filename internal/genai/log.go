@@ -145,6 +145,7 @@ func (x *Extractor) readLog(res *Resource, scope pcommon.InstrumentationScope, r
 	}
 	if !x.measuresOnly {
 		ev.identifyLog(rule, at)
+		ev.given(rec.Attributes())
 	}
 	return st.problems
 }
