@@ -69,9 +69,10 @@ type Config struct {
 type ValidationConfig struct {
 	// Enabled switches the checks on. Default true.
 	Enabled bool `mapstructure:"enabled"`
-	// Latency of a call. Default 0s to 10m, drop.
+	// Latency of a call. Default 0s to 10m, tag: the call that hung is what the
+	// processors behind this one are to find.
 	Latency LatencyLimit `mapstructure:"latency"`
-	// Cost of a call in US dollars. Default 0 to 100, drop.
+	// Cost of a call in US dollars. Default 0 to 100, tag.
 	Cost CostLimit `mapstructure:"cost"`
 	// TotalTokens of a call, input and output. Default 0 to 128000, tag: models
 	// with a longer context exist.
@@ -189,8 +190,8 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		Validation: ValidationConfig{
 			Enabled:     true,
-			Latency:     LatencyLimit{Max: defaultMaxLatency, Action: ActionDrop},
-			Cost:        CostLimit{Max: defaultMaxCostUSD, Action: ActionDrop},
+			Latency:     LatencyLimit{Max: defaultMaxLatency, Action: ActionTag},
+			Cost:        CostLimit{Max: defaultMaxCostUSD, Action: ActionTag},
 			TotalTokens: TokenLimit{Max: defaultMaxTokens, Action: ActionTag},
 			NotANumber:  ActionDrop,
 			DataPoints:  ActionDrop,
