@@ -40,7 +40,7 @@ func golden[T any](t *testing.T, folder string, decode func([]byte) (T, error), 
 }
 
 func TestGoldenSpans(t *testing.T) {
-	r := newRig(t, nil)
+	r := newRig(t, dropping)
 	golden(t, "span", (&ptrace.JSONUnmarshaler{}).UnmarshalTraces, (&ptrace.JSONMarshaler{}).MarshalTraces, func(td ptrace.Traces) ptrace.Traces {
 		require.NoError(t, r.traces.ConsumeTraces(t.Context(), td))
 		return r.spans.AllTraces()[0]

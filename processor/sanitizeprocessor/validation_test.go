@@ -74,7 +74,7 @@ func TestLimits(t *testing.T) {
 				call(s)
 				c.change(s)
 			}
-			r := newRig(t, nil)
+			r := newRig(t, dropping)
 			out, ok := r.span(fill)
 			assert.Equal(t, c.dropped, !ok)
 			var dropped int64
@@ -142,8 +142,23 @@ func TestClamp(t *testing.T) {
 	assert.InDelta(t, 0, out.Attributes().AsRaw()["gen_ai.usage.cost"], 0)
 }
 
-func TestLogRecordsOfCallsAreJudged(t *testing.T) {
+// dropping drops calls beyond the limits of latency and cost.
+func dropping(c *Config) {
+	c.Validation.Latency.Action, c.Validation.Cost.Action = ActionDrop, ActionDrop
+}
+
+func TestCallsBeyondALimitAreTaggedAndKeptByDefault(t *testing.T) {
 	r := newRig(t, nil)
+	for name, change := range map[string]func(ptrace.Span){"latency": lasting(3_600_000), "cost": with("gen_ai.usage.cost", 150.0)} {
+		out, ok := r.span(func(s ptrace.Span) { call(s); change(s) })
+		require.True(t, ok, name)
+		assert.Equal(t, []any{name}, violated(out.Attributes()))
+	}
+	assert.Zero(t, r.counter("events_dropped_total"))
+}
+
+func TestLogRecordsOfCallsAreJudged(t *testing.T) {
+	r := newRig(t, dropping)
 	request := func(cost float64) func(plog.LogRecord) {
 		return func(rec plog.LogRecord) {
 			rec.SetEventName("claude_code.api_request")
@@ -160,7 +175,7 @@ func TestLogRecordsOfCallsAreJudged(t *testing.T) {
 }
 
 func TestOnlyWhatBreaksALimitIsDropped(t *testing.T) {
-	r := newRig(t, nil)
+	r := newRig(t, dropping)
 	td := ptrace.NewTraces()
 	for range 2 {
 		ss := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty()
@@ -182,6 +197,7 @@ func TestOnlyWhatBreaksALimitIsDropped(t *testing.T) {
 func TestDropsAreLoggedOnceWithoutValues(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	cfg := createDefaultConfig().(*Config)
+	dropping(cfg)
 	r := newRig(t, nil)
 	set := r.tel.NewTelemetrySettings()
 	set.Logger = zap.New(core)
