@@ -5,7 +5,7 @@
 // same spans over a few OTLP/gRPC connections, in short slices in turn. So a
 // machine whose speed drifts slows all of them alike, and ratios compare
 // neighbours in time. Costs are medians over the rounds, ratios are those of the
-// sums. Five idle neighbours make each pipeline a little dearer than it would be
+// sums. Idle neighbours make each pipeline a little dearer than it would be
 // alone: the ratios are the result, the absolute figures depend on the machine.
 package main
 
@@ -72,7 +72,9 @@ func run(ctx context.Context, o options) (err error) {
 	cases := []*measured{
 		{name: "nop", title: "otlp → nop", load: llm, config: nopConfig},
 		{name: "anomaly", title: "otlp → anomaly → nop", load: llm, config: anomalyConfig},
-		{name: "default", title: "otlp → memory_limiter → anomaly → llm_storage", load: llm, config: defaultConfig},
+		{name: "genai", title: "otlp → genai → nop", load: llm, config: genaiConfig},
+		{name: "sanitize", title: "otlp → sanitize → nop", load: llm, config: sanitizeConfig},
+		{name: "default", title: "otlp → memory_limiter → sanitize → genai → anomaly → llm_storage", load: llm, config: defaultConfig},
 		{name: "plain_nop", title: "otlp → nop, no LLM spans", load: plain, config: nopConfig},
 		{name: "plain", title: "otlp → anomaly → nop, no LLM spans", load: plain, config: anomalyConfig},
 	}
@@ -135,6 +137,8 @@ func report(o options, cases []*measured) {
 	fmt.Printf("RESULT pipeline.nop %.3f cpu_s_per_m\n", median(by["nop"].costs))
 	fmt.Printf("RESULT pipeline.anomaly %.3f cpu_s_per_m\n", median(by["anomaly"].costs))
 	fmt.Printf("RESULT pipeline.anomaly_over_nop %.3f ratio\n", ratio(by["anomaly"], by["nop"]))
+	fmt.Printf("RESULT pipeline.genai_over_nop %.3f ratio\n", ratio(by["genai"], by["nop"]))
+	fmt.Printf("RESULT pipeline.sanitize_over_nop %.3f ratio\n", ratio(by["sanitize"], by["nop"]))
 	fmt.Printf("RESULT pipeline.plain_over_nop %.3f ratio\n", ratio(by["plain"], by["plain_nop"]))
 	fmt.Printf("RESULT pipeline.default %.3f cpu_s_per_m\n", median(by["default"].costs))
 }

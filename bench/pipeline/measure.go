@@ -70,7 +70,7 @@ type measured struct {
 const head = `
 receivers: {otlp: {protocols: {grpc: {endpoint: "${env:BENCH_GRPC}"}}}}
 exporters: {nop: {}, llm_storage: {storage: llm_storage}}
-processors: {anomaly: {storage: file_storage}, memory_limiter: {check_interval: 1s, limit_percentage: 75, spike_limit_percentage: 20}}
+processors: {sanitize: {}, genai: {prices: {prefer_reported: true}}, anomaly: {storage: file_storage}, memory_limiter: {check_interval: 1s, limit_percentage: 75, spike_limit_percentage: 20}}
 extensions:
   health_check: {endpoint: "${env:BENCH_HEALTH}"}
   file_storage: {directory: "${env:BENCH_DIR}/state", create_directory: true}
@@ -88,9 +88,17 @@ const (
   extensions: [health_check, file_storage]
   pipelines: {traces: {receivers: [otlp], processors: [anomaly], exporters: [nop]}}
 `
+	genaiConfig = head + `
+  extensions: [health_check]
+  pipelines: {traces: {receivers: [otlp], processors: [genai], exporters: [nop]}}
+`
+	sanitizeConfig = head + `
+  extensions: [health_check]
+  pipelines: {traces: {receivers: [otlp], processors: [sanitize], exporters: [nop]}}
+`
 	defaultConfig = head + `
   extensions: [health_check, file_storage, llm_storage]
-  pipelines: {traces: {receivers: [otlp], processors: [memory_limiter, anomaly], exporters: [llm_storage]}}
+  pipelines: {traces: {receivers: [otlp], processors: [memory_limiter, sanitize, genai, anomaly], exporters: [llm_storage]}}
 `
 )
 
