@@ -57,7 +57,7 @@ func points(m pmetric.Metric) int {
 	}
 }
 
-// metric sanitizes the data points of m. Name, unit and description are the
+// metric checks and cleans the data points of m. Name, unit and description are the
 // programmer's.
 func (p *pass) metric(m pmetric.Metric) {
 	p.plainAttributes(m.Metadata())
@@ -85,7 +85,7 @@ func (p *pass) metric(m pmetric.Metric) {
 	}
 }
 
-// numberPoint sanitizes a data point and tells whether it must be dropped.
+// numberPoint checks and cleans a data point and tells whether it must be dropped.
 func (p *pass) numberPoint(dp pmetric.NumberDataPoint) (drop bool) {
 	p.exemplars(dp.Attributes(), dp.Exemplars())
 	if !p.cfg.Validation.Enabled || dp.ValueType() != pmetric.NumberDataPointValueTypeDouble || finite(dp.DoubleValue()) || dp.Flags().NoRecordedValue() {

@@ -10,7 +10,7 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
-// processTraces sanitizes td in place.
+// processTraces cleans td in place.
 func (s *sanitizer) processTraces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {
 	p := s.acquire()
 	defer s.release(ctx, p)

@@ -74,8 +74,11 @@ func (d *Decision) Fill(ev *genai.Event) {
 		ev.Present |= genai.FieldTotalTokens
 	}
 	for _, s := range [...]struct{ to, from *string }{
-		{&ev.ResponseID, &d.Context.ResponseID}, {&ev.FinishReason, &d.Context.FinishReason},
-		{&ev.Agent, &d.Context.Agent}, {&ev.User, &d.Context.User}, {&ev.Conversation, &d.Context.Conversation},
+		{&ev.ResponseID, &d.Context.ResponseID},
+		{&ev.FinishReason, &d.Context.FinishReason},
+		{&ev.Agent, &d.Context.Agent},
+		{&ev.User, &d.Context.User},
+		{&ev.Conversation, &d.Context.Conversation},
 	} {
 		if *s.to == "" {
 			*s.to = *s.from
