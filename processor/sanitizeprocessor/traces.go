@@ -56,7 +56,7 @@ func (p *pass) plainAttributes(attrs pcommon.Map) {
 	p.end()
 }
 
-// span sanitizes a span and tells whether it must be dropped.
+// span checks and cleans a span and tells whether it must be dropped.
 func (p *pass) span(resource *genai.Resource, scope pcommon.InstrumentationScope, span ptrace.Span) (drop bool) {
 	p.begin()
 	var v violations
