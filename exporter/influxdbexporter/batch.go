@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.uber.org/zap"
 
@@ -58,8 +59,23 @@ func (p *payload) reset(rest []byte) {
 // run returns nil, a permanent error, or an error with the spans that are to
 // be tried again.
 func (b *batch) run(td ptrace.Traces) error {
-	defer b.release()
 	ordinal, err := b.walk(td)
+	return b.finish(td, ordinal, err)
+}
+
+// runLogs writes the calls of ld and the anomalies of td, which are those of ld.
+func (b *batch) runLogs(ld plog.Logs, td ptrace.Traces) error {
+	ordinal, err := b.walkLogs(ld)
+	if err == nil {
+		ordinal, err = b.walk(td)
+	}
+	return b.finish(td, ordinal, err)
+}
+
+// finish sends what is left, unless there was an error at the span of the given
+// ordinal.
+func (b *batch) finish(td ptrace.Traces, ordinal int, err error) error {
+	defer b.release()
 	if err == nil {
 		ordinal, err = b.flush()
 	}
@@ -106,6 +122,25 @@ func (b *batch) walk(td ptrace.Traces) (int, error) {
 					}
 				}
 				ordinal++
+			}
+		}
+	}
+	return 0, nil
+}
+
+// walkLogs encodes the calls that log records tell of. They are sent again
+// together, so all have the ordinal of the first span.
+func (b *batch) walkLogs(ld plog.Logs) (int, error) {
+	x := b.exporter.extractor
+	for _, rl := range ld.ResourceLogs().All() {
+		res := x.Resource(rl.Resource())
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, rec := range sl.LogRecords().All() {
+				if ok, _ := x.FromLog(&res, sl.Scope(), rec, &b.event); ok {
+					if at, err := b.addEvent(0); err != nil {
+						return at, err
+					}
+				}
 			}
 		}
 	}

@@ -85,6 +85,10 @@ func (e *influxExporter) shutdown(context.Context) error {
 // follow from their ids, so that a push that is repeated, whole or in part,
 // overwrites what it wrote before.
 func (e *influxExporter) push(ctx context.Context, td ptrace.Traces) error {
+	return e.write(ctx, func(b *batch) error { return b.run(td) })
+}
+
+func (e *influxExporter) write(ctx context.Context, run func(*batch) error) error {
 	if e.client == nil {
 		return errNotStarted
 	}
@@ -92,20 +96,16 @@ func (e *influxExporter) push(ctx context.Context, td ptrace.Traces) error {
 	b := e.batches.Get().(*batch)
 	defer e.batches.Put(b)
 	b.begin(ctx, e)
-	err := b.run(td)
+	err := run(b)
 	e.report(err)
 	return err
 }
 
-// pushLogs writes the anomalies that are log records of their own. When a part
-// of them is to be tried again, all are: a point that is written twice is the
-// same point.
+// pushLogs writes the calls that log records tell of, and the anomalies that are
+// log records of their own. When a part of them is to be tried again, all are: a
+// point that is written twice is the same point.
 func (e *influxExporter) pushLogs(ctx context.Context, ld plog.Logs) error {
-	td := anomaly.LogsAsTraces(ld)
-	if td.SpanCount() == 0 {
-		return nil
-	}
-	return e.push(ctx, td)
+	return e.write(ctx, func(b *batch) error { return b.runLogs(ld, anomaly.LogsAsTraces(ld)) })
 }
 
 // report tells the collector when the exporter begins to fail and when it
