@@ -98,7 +98,8 @@ func TestGenerate(t *testing.T) {
 			n := 0
 			r.Spans(func(string, ptrace.Span) { n++ })
 			assert.EqualValues(t, n, sum.Accepted)
-			assert.Greater(t, n, 9000)
+			// 10,800 at the mean rate; it follows the time of day, and incidents take calls away.
+			assert.Greater(t, n, 5000)
 			assert.Equal(t, "acme", r.Headers()[0]["x-tenant"])
 
 			f, err := os.Open(truth)
