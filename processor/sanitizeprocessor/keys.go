@@ -21,7 +21,8 @@ const (
 	classVersion
 	// classAllowed: the configuration exempts the key.
 	classAllowed
-	// classOwn: written by this processor.
+	// classOwn: counts are written under such a name by this processor. Anybody
+	// can write other values there.
 	classOwn
 	// classAnswer: the value is what the model answered.
 	classAnswer
@@ -68,9 +69,12 @@ var (
 	}
 )
 
+// ownPrefix begins the names of the counts that this processor writes.
+const ownPrefix = "sentinel.sanitize."
+
 // classify reads the name of an attribute.
 func classify(key string) (c keyClass) {
-	if strings.HasPrefix(key, "sentinel.") {
+	if strings.HasPrefix(key, ownPrefix) {
 		return classOwn
 	}
 	for _, p := range answerKeys {

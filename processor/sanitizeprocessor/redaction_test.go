@@ -317,3 +317,19 @@ func TestWithoutRedactionTextsAreOnlyBounded(t *testing.T) {
 	assert.Equal(t, "hunter2", r.attr("password", "hunter2"))
 	assert.Len(t, r.attr("note", strings.Repeat("y", 20_000)), 10_000+len(truncatedSuffix))
 }
+
+func TestNamesOfOurOwnExemptNothing(t *testing.T) {
+	r := newRig(t, nil)
+	for _, key := range []string{
+		"sentinel.metadata.note", "sentinel.event.errors", "sentinel.sanitize.pii.note", "sentinel.prompt_injection.kind", "sentinel.anything",
+	} {
+		assert.Equal(t, "write to [EMAIL_REDACTED]", r.attr(key, "write to "+email), key)
+	}
+	out, ok := r.span(func(s ptrace.Span) {
+		s.Attributes().PutInt("sentinel.sanitize.pii.credit_card", 4111111111111111)
+		s.Attributes().PutStr("sentinel.event.id", "6f1c1a8e-7f0a-4a58-9f0c-2f6f6f3f1d10")
+	})
+	require.True(t, ok)
+	assert.NotEqual(t, int64(4111111111111111), out.Attributes().AsRaw()["sentinel.sanitize.pii.credit_card"])
+	assert.Equal(t, "6f1c1a8e-7f0a-4a58-9f0c-2f6f6f3f1d10", out.Attributes().AsRaw()["sentinel.event.id"])
+}

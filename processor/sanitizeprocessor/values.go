@@ -48,9 +48,12 @@ func (p *pass) mapValue(m pcommon.Map, inherited keyClass, depth int) {
 	p.condemned = p.condemned[:condemned]
 }
 
+// maxOwnCount is above the counts of one item, and below numbers of persons.
+const maxOwnCount = 1_000_000
+
 // value redacts v in place and tells whether its attribute must go.
 func (p *pass) value(key string, c keyClass, v pcommon.Value, depth int) (drop bool) {
-	if c&(classOwn|classAllowed) != 0 {
+	if c&classAllowed != 0 || c&classOwn != 0 && v.Type() == pcommon.ValueTypeInt && v.Int() < maxOwnCount {
 		return false
 	}
 	if c&classSecret != 0 && p.redacting {
