@@ -83,10 +83,18 @@ func TestFullStackAgreesWithItself(t *testing.T) {
 	assertExactly(t, calls, allEvents(t, at.query))
 
 	// The anomalies of a batch are stored after its events.
+	// Those about costs, of which there is one for each model, are marked before.
+	var found []anomaly.Anomaly
 	require.Eventually(t, func() bool {
-		return count(t, at.query, "/api/v1/anomalies") == int64(metric(t, at.metrics, "sentinel_anomalies_detected_total"))
+		found = allAnomalies(t, at.query)
+		marked := 0
+		for i := range found {
+			if found[i].Type != "cost_mismatch" && found[i].Type != "unpriced_model" {
+				marked++
+			}
+		}
+		return marked == int(metric(t, at.metrics, "sentinel_anomalies_detected_total"))
 	}, 2*startTimeout, 200*time.Millisecond, "every marked anomaly in the API")
-	found := allAnomalies(t, at.query)
 	ids := map[string]anomaly.Anomaly{}
 	for _, a := range found {
 		ids[a.ID.String()] = a
