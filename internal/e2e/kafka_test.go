@@ -75,6 +75,19 @@ func (k *kafkaRun) start(t *testing.T, at addresses, more ...string) *process {
 	return p
 }
 
+// shared tells whether each group has so many members, all with partitions.
+func (k *kafkaRun) shared(t *testing.T, members int) bool {
+	t.Helper()
+	groups, err := k.admin.DescribeGroups(t.Context(), k.groups()...)
+	require.NoError(t, err)
+	for _, g := range groups {
+		if g.State != "Stable" || len(g.Members) != members {
+			return false
+		}
+	}
+	return len(groups) == len(k.groups())
+}
+
 // left is how many messages are not committed.
 func (k *kafkaRun) left(t *testing.T) (left int64) {
 	t.Helper()
@@ -104,6 +117,8 @@ func TestFullStackKafkaLosesNothingWhenACollectorDies(t *testing.T) {
 	a, b, c := freeAddresses(t), freeAddresses(t), freeAddresses(t)
 	first := k.start(t, a)
 	k.start(t, b)
+	// One that joins late finds nothing left to share.
+	require.Eventually(t, func() bool { return k.shared(t, 2) }, drainTimeout, pollInterval, "both collectors are members")
 	traffic.produce(t, k.client, k.kafkaTopics, 0, n/2, want)
 	require.Eventually(t, func() bool {
 		return count(t, a.query, "/api/v1/telemetry") > int64(n)/8 && count(t, b.query, "/api/v1/telemetry") > int64(n)/8
