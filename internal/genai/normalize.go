@@ -11,13 +11,6 @@ import (
 // own: input contains cached tokens, output contains reasoning.
 const AttrUsageInclusive = "sentinel.usage.inclusive"
 
-// Current names of finer token counts.
-const (
-	attrUsageAudioInput  = "gen_ai.usage.audio.input_tokens"
-	attrUsageAudioOutput = "gen_ai.usage.audio.output_tokens"
-	attrUsageImageInput  = "gen_ai.usage.image.input_tokens"
-)
-
 // Normalize writes what is known about a call under the current names of the
 // GenAI conventions, next to the originals in attrs, the attributes of the span
 // or log record from which ev was read:
@@ -125,9 +118,9 @@ func (w normalizer) usage(ev *Event) {
 	w.putCount(ev, FieldCacheReadTokens, AttrUsageCacheRead, ev.CacheReadTokens)
 	w.putCount(ev, FieldCacheWriteTokens, AttrUsageCacheWrite, ev.CacheWriteTokens)
 	w.putCount(ev, FieldReasoningTokens, AttrUsageReasoningTokens, ev.ReasoningTokens)
-	w.putCount(ev, FieldAudioInputTokens, attrUsageAudioInput, ev.AudioInputTokens)
-	w.putCount(ev, FieldAudioOutputTokens, attrUsageAudioOutput, ev.AudioOutputTokens)
-	w.putCount(ev, FieldImageInputTokens, attrUsageImageInput, ev.ImageInputTokens)
+	w.putCount(ev, FieldAudioInputTokens, AttrUsageAudioInput, ev.AudioInputTokens)
+	w.putCount(ev, FieldAudioOutputTokens, AttrUsageAudioOutput, ev.AudioOutputTokens)
+	w.putCount(ev, FieldImageInputTokens, AttrUsageImageInput, ev.ImageInputTokens)
 
 	if n, there := w.count(AttrUsageInputTokens); there && n != ev.InputTokens {
 		return

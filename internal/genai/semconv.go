@@ -25,6 +25,9 @@ const (
 	AttrUsageCacheRead       = "gen_ai.usage.cache_read.input_tokens"
 	AttrUsageCacheWrite      = "gen_ai.usage.cache_write.input_tokens"
 	AttrUsageReasoningTokens = "gen_ai.usage.reasoning.output_tokens"
+	AttrUsageAudioInput      = "gen_ai.usage.audio.input_tokens"
+	AttrUsageAudioOutput     = "gen_ai.usage.audio.output_tokens"
+	AttrUsageImageInput      = "gen_ai.usage.image.input_tokens"
 	AttrUsageCost            = "gen_ai.usage.cost" // US dollars, de facto
 	AttrInputMessages        = "gen_ai.input.messages"
 	AttrOutputMessages       = "gen_ai.output.messages"

@@ -48,9 +48,9 @@ var usageKeys = [...]struct {
 	{genai.AttrUsageCacheRead, genai.FieldCacheReadTokens, func(e *genai.Event) int64 { return e.CacheReadTokens }},
 	{genai.AttrUsageCacheWrite, genai.FieldCacheWriteTokens, func(e *genai.Event) int64 { return e.CacheWriteTokens }},
 	{genai.AttrUsageReasoningTokens, genai.FieldReasoningTokens, func(e *genai.Event) int64 { return e.ReasoningTokens }},
-	{"gen_ai.usage.audio.input_tokens", genai.FieldAudioInputTokens, func(e *genai.Event) int64 { return e.AudioInputTokens }},
-	{"gen_ai.usage.audio.output_tokens", genai.FieldAudioOutputTokens, func(e *genai.Event) int64 { return e.AudioOutputTokens }},
-	{"gen_ai.usage.image.input_tokens", genai.FieldImageInputTokens, func(e *genai.Event) int64 { return e.ImageInputTokens }},
+	{genai.AttrUsageAudioInput, genai.FieldAudioInputTokens, func(e *genai.Event) int64 { return e.AudioInputTokens }},
+	{genai.AttrUsageAudioOutput, genai.FieldAudioOutputTokens, func(e *genai.Event) int64 { return e.AudioOutputTokens }},
+	{genai.AttrUsageImageInput, genai.FieldImageInputTokens, func(e *genai.Event) int64 { return e.ImageInputTokens }},
 	{"anthropic.usage.cache_creation.ephemeral_5m_input_tokens", genai.FieldCacheWrite5mTokens, func(e *genai.Event) int64 { return e.CacheWrite5mTokens }},
 	{"anthropic.usage.cache_creation.ephemeral_1h_input_tokens", genai.FieldCacheWrite1hTokens, func(e *genai.Event) int64 { return e.CacheWrite1hTokens }},
 }
