@@ -11,13 +11,13 @@ import (
 type AuditOptions struct {
 	// Tolerance is the gap between the reported cost and ours that is not worth
 	// telling, as a share of the larger one; default 0.05.
-	Tolerance float64 `mapstructure:"tolerance"`
+	Tolerance float64
 	// MinUSD is the gap in USD up to which no call is worth telling; default 1e-6.
-	MinUSD float64 `mapstructure:"min_usd"`
+	MinUSD float64
 	// Period is how long the same thing is not told again; default 24 hours.
-	Period time.Duration `mapstructure:"period"`
+	Period time.Duration
 	// MaxModels bounds the (provider, model) pairs that are remembered; default 1000.
-	MaxModels int `mapstructure:"max_models"`
+	MaxModels int
 }
 
 // DefaultAuditOptions returns the defaults.
