@@ -63,7 +63,7 @@ type listRequest struct {
 }
 
 func (l *listRequest) events() store.EventQuery {
-	return store.EventQuery{Query: l.query, TraceID: l.filter.traceID}
+	return store.EventQuery{Query: l.query, EventFilter: store.EventFilter{TraceID: l.filter.traceID}}
 }
 
 func (l *listRequest) anomalies() store.AnomalyQuery {

@@ -28,6 +28,9 @@ var (
 	// ErrFull is returned by a Writer when a size limit is reached that
 	// retention could not lower. The caller may try again later.
 	ErrFull = errors.New("storage is full")
+	// ErrTooMany is returned by a Reader for a question whose answer is larger
+	// than its bound. A narrower question can be answered.
+	ErrTooMany = errors.New("the answer is too large")
 )
 
 // Writer keeps events and anomalies.
@@ -71,12 +74,27 @@ type Capabilities struct {
 	Cursor bool
 	// Offset: Query.Offset works.
 	Offset bool
-	// Trace: EventQuery.TraceID works.
+	// Trace: EventFilter.TraceID works.
 	Trace bool
+	// Filters: the other fields of EventFilter work.
+	Filters bool
+	// ByID: EventQuery.ID, AnomalyQuery.ID and AnomalyQuery.TraceID work.
+	ByID bool
+	// Aggregate: the backend is an Aggregator. PercentileError is the largest
+	// relative error of its percentiles; 0 means exact.
+	Aggregate       bool
+	PercentileError float64
+	// Baselines: the backend is a BaselineStore.
+	Baselines bool
+	// Feedback: the backend is a FeedbackStore.
+	Feedback bool
+	// Write: the backend is written through its Writer. Others answer from what
+	// something else has written, and their Writer returns ErrUnsupported.
+	Write bool
 }
 
-// Query is the part that all questions share. The order of results is
-// (time, id), both descending unless Ascending.
+// Query is the part that all questions about items share. The order of results
+// is (time, id), both descending unless Ascending.
 type Query struct {
 	// Service and Model match exactly; empty matches all.
 	Service string
@@ -103,13 +121,34 @@ type Position struct {
 // EventQuery asks for LLM events.
 type EventQuery struct {
 	Query
-	// TraceID as 32 lower-case hex digits; empty matches all.
+	EventFilter
+	// ID of the event; the zero id matches all.
+	ID uuid.UUID
+}
+
+// EventFilter says which events are meant, beside the fields of Query. Texts
+// match exactly; empty matches all.
+type EventFilter struct {
+	// TraceID as 32 lower-case hex digits.
 	TraceID string
+	// Conversation is the id of a session.
+	Conversation string
+	Provider     string
+	Operation    string
+	Environment  string
+	Tenant       string
+	User         string
+	// Failed keeps only calls that ended with an error.
+	Failed bool
 }
 
 // AnomalyQuery asks for anomalies. Zero values match all.
 type AnomalyQuery struct {
 	Query
+	// ID of the anomaly.
+	ID uuid.UUID
+	// TraceID of its context, as 32 lower-case hex digits.
+	TraceID  string
 	Severity anomaly.Severity
 	Type     anomaly.Type
 	// MinConfidence in [0, 1]: results have at least this confidence.

@@ -114,7 +114,7 @@ func BenchmarkReadEvents(b *testing.B) {
 	}{
 		{"newest 1000 of a service and model", store.EventQuery{Query: store.Query{Service: last.Service, Model: last.ResponseModel, Limit: 1000}}},
 		{"newest 100", store.EventQuery{Query: store.Query{Limit: 100}}},
-		{"trace", store.EventQuery{Query: store.Query{Limit: 100}, TraceID: last.TraceID.String()}},
+		{"trace", store.EventQuery{Query: store.Query{Limit: 100}, EventFilter: store.EventFilter{TraceID: last.TraceID.String()}}},
 		{"rare model", store.EventQuery{Query: store.Query{Model: "none", Limit: 100}}},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/google/uuid"
 	"zombiezen.com/go/sqlite"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -49,6 +50,11 @@ func newSelection(q store.Query, prefix, columns string) (selection, error) {
 
 func eventSelection(q store.EventQuery) (selection, error) {
 	sel, err := newSelection(q.Query, "ev_", eventColumns)
+	if rest := q.EventFilter; err == nil {
+		if rest.TraceID = ""; rest != (store.EventFilter{}) || q.ID != uuid.Nil {
+			return sel, fmt.Errorf("filter of events: %w", store.ErrUnsupported)
+		}
+	}
 	if err == nil && q.TraceID != "" {
 		sel.trace, err = hex.DecodeString(q.TraceID)
 		if err != nil || len(sel.trace) != 16 || strings.ToLower(q.TraceID) != q.TraceID {
@@ -64,6 +70,8 @@ func anomalySelection(q store.AnomalyQuery) (selection, error) {
 	switch {
 	case err != nil:
 		return sel, err
+	case q.ID != uuid.Nil || q.TraceID != "":
+		return sel, fmt.Errorf("filter of anomalies: %w", store.ErrUnsupported)
 	case q.Severity != 0 && !q.Severity.Valid():
 		return sel, fmt.Errorf("%w: unknown severity %d", store.ErrInvalid, q.Severity)
 	case !(q.MinConfidence >= 0 && q.MinConfidence <= 1):

@@ -62,7 +62,7 @@ func (s *Store) Stats() store.Stats {
 
 // Capabilities implements [store.Reader].
 func (*Store) Capabilities() store.Capabilities {
-	return store.Capabilities{Count: true, Cursor: true, Offset: true, Trace: true}
+	return store.Capabilities{Count: true, Cursor: true, Offset: true, Trace: true, Write: true}
 }
 
 // Ping reports whether a query can be answered and background work succeeds.

@@ -81,11 +81,11 @@ func testEventFilters(c conformance) {
 	trace := events[100].TraceID
 	ofTrace := keep(all, func(e genai.Event) bool { return e.TraceID == trace })
 	require.NotEmpty(t, ofTrace)
-	requireEvents(t, b, store.EventQuery{Query: store.Query{Limit: 1000}, TraceID: trace.String()}, ofTrace)
+	requireEvents(t, b, store.EventQuery{Query: store.Query{Limit: 1000}, EventFilter: store.EventFilter{TraceID: trace.String()}}, ofTrace)
 	service := ofTrace[0].Service
-	requireEvents(t, b, store.EventQuery{Query: store.Query{Service: service, Limit: 1000}, TraceID: trace.String()},
+	requireEvents(t, b, store.EventQuery{Query: store.Query{Service: service, Limit: 1000}, EventFilter: store.EventFilter{TraceID: trace.String()}},
 		keep(ofTrace, func(e genai.Event) bool { return e.Service == service }))
-	requireEvents(t, b, store.EventQuery{Query: store.Query{Limit: 1000}, TraceID: traceID(1 << 40).String()}, nil)
+	requireEvents(t, b, store.EventQuery{Query: store.Query{Limit: 1000}, EventFilter: store.EventFilter{TraceID: traceID(1 << 40).String()}}, nil)
 }
 
 func testAnomalyFilters(c conformance) {

@@ -167,7 +167,7 @@ func testUnsupported(c conformance) {
 	check("offset", can.Offset, err)
 	_, err = collect(b.Events(t.Context(), store.EventQuery{Query: store.Query{Limit: 1, After: &store.Position{Time: base}}}))
 	check("cursor", can.Cursor, err)
-	_, err = collect(b.Events(t.Context(), store.EventQuery{Query: store.Query{Limit: 1}, TraceID: traceID(1).String()}))
+	_, err = collect(b.Events(t.Context(), store.EventQuery{Query: store.Query{Limit: 1}, EventFilter: store.EventFilter{TraceID: traceID(1).String()}}))
 	check("trace", can.Trace, err)
 }
 
@@ -177,8 +177,8 @@ func testMalformedQueries(c conformance) {
 		"no limit":        {},
 		"negative limit":  {Query: store.Query{Limit: -1}},
 		"negative offset": {Query: store.Query{Limit: 1, Offset: -1}},
-		"short trace":     {Query: store.Query{Limit: 1}, TraceID: "abc"},
-		"no hex trace":    {Query: store.Query{Limit: 1}, TraceID: "zz000000000000000000000000000000"},
+		"short trace":     {Query: store.Query{Limit: 1}, EventFilter: store.EventFilter{TraceID: "abc"}},
+		"no hex trace":    {Query: store.Query{Limit: 1}, EventFilter: store.EventFilter{TraceID: "zz000000000000000000000000000000"}},
 	} {
 		_, err := collect(b.Events(t.Context(), q))
 		require.True(t, errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrUnsupported), "%s: %v", name, err)
