@@ -15,12 +15,10 @@ export function AnomalyList({ list, label, relative }: { list: Anomaly[]; label:
             <SeverityIcon severity={a.severity} />
             <span class="what">
               <b>{typeTitle(a.anomaly_type)}</b>
-              <span class="hidden">, {a.severity}</span>
-              <span class="where">
-                <Name>{a.service_name}</Name>
-                <span class="muted"> · </span>
-                <Name>{a.model}</Name>
-              </span>
+              <span class="hidden">, {a.severity}, </span>
+              <Name>{a.service_name}</Name>
+              <span class="dot" aria-hidden="true">·</span>
+              <Name>{a.model}</Name>
             </span>
             <span class="how" title={a.root_cause ?? undefined}>{inOneLine(a)}</span>
             <span class="when">

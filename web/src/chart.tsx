@@ -32,6 +32,8 @@ export interface ChartProps {
   to: number;
   height?: number;
   log?: boolean;
+  /** Values are whole numbers: so is the scale. */
+  whole?: boolean;
   marks?: Mark[];
   onZoom?: (from: number, to: number) => void;
   onMark?: (m: Mark) => void;
@@ -190,7 +192,7 @@ function options(
     const c = color(l.color);
     series.push({
       stroke: c, width: l.bars ? 0 : 1.75, dash: l.dash, fill: l.bars ? c : l.fill ? c + '2e' : undefined, spanGaps: false,
-      paths: l.bars ? uPlot.paths.bars!({ size: [0.86, 60], gap: 0 }) : l.dots ? () => null : undefined,
+      paths: l.bars ? uPlot.paths.bars!({ size: [0.86, 60], gap: 0, align: 1 }) : l.dots ? () => null : undefined,
       points: { show: l.bars ? false : l.dots ? true : (_u, i) => lonely(props.current.lines[i - 1 - (props.current.band ? 2 : 0)]?.values ?? []), size: 4, fill: c },
     });
   }
@@ -207,8 +209,8 @@ function options(
     },
     axes: [
       { ...axis, values: (_u, ticks) => ticks.map((t) => tick(t, ticks)), space: 70, size: 28 },
-      { ...axis, values: (_u, ticks) => ticks.map((v) => (v === null ? '' : props.current.format(v))), size: 62, space: 36,
-        ...(p.log ? { filter: (_u: uPlot, splits: number[]) => splits.map((v) => (/^[125]/.test(v.toExponential()) ? v : null)) as number[] } : {}) },
+      { ...axis, values: (_u, ticks) => ticks.map((v) => (v === null || (props.current.whole && !Number.isInteger(v)) ? '' : round(props.current.format(v)))), size: 62, space: 36,
+        ...(p.log ? { splits: (u: uPlot) => logTicks(u.scales.y.min ?? 1, u.scales.y.max ?? 10) } : {}) },
     ],
     hooks: {
       setCursor: [(u) => {
@@ -250,6 +252,24 @@ function logRange(p: ChartProps, lo: number | null, hi: number | null): [number,
   const known = [lo, hi, ...(p.band?.upper ?? []), ...(p.band?.lower ?? [])].filter((v): v is number => v !== null && v > 0);
   if (!known.length) return [1, 10];
   return [Math.min(...known) / 1.3, Math.max(...known) * 1.3];
+}
+
+/** 1, 2 and 5 of each power of ten; of wide ranges the powers only. */
+function logTicks(min: number, max: number): number[] {
+  const out: number[] = [];
+  const wide = Math.log10(max / min) > 4;
+  for (let p = Math.floor(Math.log10(min)); p <= Math.log10(max); p++) {
+    for (const m of wide ? [1] : [1, 2, 5]) {
+      const v = m * 10 ** p;
+      if (v >= min && v <= max) out.push(v);
+    }
+  }
+  return out;
+}
+
+/** "2.50 s" is "2.5 s" on an axis, "$3.00" is "$3". */
+function round(text: string): string {
+  return text.replace(/\.(\d*?)0+(?!\d)/, (_, kept: string) => (kept ? '.' + kept : ''));
 }
 
 function tick(t: number, all: number[]): string {

@@ -71,7 +71,7 @@ function levelOf(heat: Heat, c: Cell, high: number): number {
   }
   if (!s) return 0;
   if (heat === 'errors') return s.error_rate ? Math.min(5, 1 + Math.floor(Math.log10(Math.max(s.error_rate, 0.001) / 0.001) * 1.7)) : 0;
-  const v = heat === 'p95' ? s.latency_ms.p95 ?? 0 : s.cost_usd;
+  const v = heat === 'p95' ? s.latency_ms.p95 ?? 0 : s.cost_usd ?? 0;
   return high > 0 && v > 0 ? Math.max(1, Math.min(5, Math.ceil((v / high) * 5))) : 0;
 }
 

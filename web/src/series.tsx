@@ -55,7 +55,7 @@ export function PercentileChart({ range, filter, metric, log, height = 240 }: Om
       lines: [
         { label: 'p50', color: '--p50', values: percentile(rows, metric, 'p50') },
         { label: 'p95', color: '--p95', values: percentile(rows, metric, 'p95') },
-        { label: 'p99', color: '--p99', values: percentile(rows, metric, 'p99') },
+        { label: 'p99', color: '--p99', dash: [3, 3], values: percentile(rows, metric, 'p99') },
         ...(band ? [{ label: 'expected', color: '--expected', dash: [5, 4], values: band.expected }] : []),
       ],
     };

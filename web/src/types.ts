@@ -79,7 +79,7 @@ export interface Stat {
   cache_read_tokens: number;
   cache_write_tokens: number;
   reasoning_tokens: number;
-  cost_usd: number;
+  cost_usd: Num;
   priced_calls: number;
   latency_ms: Distribution;
   ttft_ms: Distribution;

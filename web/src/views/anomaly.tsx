@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks';
 import { AnomalyList, marksOf } from '../anomalies';
-import { address } from '../api';
+import { address, serverNow } from '../api';
 import { Chart } from '../chart';
-import { count, metricName, metricValue, percent } from '../format';
+import { count, metricName, metricValue } from '../format';
 import { useQuery } from '../query';
 import { linkTo } from '../router';
 import { bandAt } from '../series';
@@ -72,7 +72,7 @@ function Summary({ d }: { d: AnomalyDetail }) {
         <p class="headline">{typeTitle(a.anomaly_type)}: {inOneLine(a)}</p>
         <p class="sub">
           <a href={linkTo('latency', '', around(a))}><b>{a.service_name || 'unknown service'}</b> · <b>{a.model || 'unknown model'}</b></a>, <Time t={a.timestamp} /> (<Time t={a.timestamp} relative />)
-          {typeof a.confidence === 'number' && <>, confidence {percent(a.confidence)}</>}
+          {typeof a.confidence === 'number' && <>, confidence {Math.round(a.confidence * 100)}%</>}
         </p>
       </div>
     </section>
@@ -133,7 +133,7 @@ function Values({ d }: { d: AnomalyDetail }) {
   const marks = useMemo(() => marksOf([a, ...(d.similar ?? []).filter((s) => Math.abs(Date.parse(s.timestamp) - t) < half && s.alert_id !== a.alert_id)], metric), [d, metric]);
   if (view.count === 0) return null;
   const from = Math.max(t - half, view.times[0] * 1000 - 60_000);
-  const to = Math.min(t + half, Math.max(view.times[view.times.length - 1] * 1000, t) + 60_000);
+  const to = Math.min(t + half, serverNow() + 60_000, Math.max(view.times[view.times.length - 1] * 1000, t) + 60_000);
   return (
     <Chart
       label={`${metricName(metric)} of ${view.count} calls around the anomaly${view.band ? ', with the normal band' : ''}`} time={view.times} lines={view.lines} band={view.band} marks={marks}

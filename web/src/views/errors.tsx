@@ -34,7 +34,7 @@ export function ErrorsView(p: ViewProps) {
         </Panel>
         <Panel title="Failed calls">
           <Loaded of={over} height={240} empty={none}>
-            {() => <Chart label="Number of failed calls" time={time} lines={bars} format={count} from={p.range.from} to={p.range.to} height={200} onZoom={zoom} sync="errors" />}
+            {() => <Chart label="Number of failed calls" whole time={time} lines={bars} format={count} from={p.range.from} to={p.range.to} height={200} onZoom={zoom} sync="errors" />}
           </Loaded>
         </Panel>
       </div>

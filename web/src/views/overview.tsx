@@ -1,11 +1,13 @@
 import { useMemo, useState } from 'preact/hooks';
 import { AnomalyList, worstFirst } from '../anomalies';
 import { address } from '../api';
+import { Chart } from '../chart';
 import { count, millis, percent, plural, usd } from '../format';
 import { Matrix, type Heat, heats } from '../matrix';
 import { useQuery } from '../query';
 import { presets, stepFor } from '../range';
 import { linkTo, setParams } from '../router';
+import { PercentileChart, zoom } from '../series';
 import { Spark } from '../spark';
 import { align, bucketTimes, percentile, pick, statsOf, statsOverTime, type ViewProps } from '../stats';
 import type { Anomaly, Overview, Stat } from '../types';
@@ -51,10 +53,41 @@ export function OverviewView(p: ViewProps) {
           </Loaded>
         </Panel>
         <Panel title="Services × models" actions={<Segmented label="Colour by" value={heat} choices={heats} onChange={(v) => setHeat(v as Heat)} />}>
-          <Matrix {...p} heat={heat} services={8} models={6} />
+          <Matrix {...p} heat={heat} services={8} models={5} />
         </Panel>
+        <Worst {...p} active={active} />
+        <ErrorPanel {...p} />
       </div>
     </>
+  );
+}
+
+/** Latency of the series with the gravest problem of latency, else of all calls. */
+function Worst({ range, filter, active }: ViewProps & { active: Anomaly[] }) {
+  const slow = active.find((a) => a.service_name && a.model && (a.details.metric === 'latency_ms' || a.details.metric === 'ttft_ms'));
+  const service = slow?.service_name ?? filter.service;
+  const model = slow?.model ?? filter.model;
+  const one = useMemo(() => ({ service, model }), [service, model]);
+  const metric = slow?.details.metric === 'ttft_ms' ? 'ttft_ms' : 'latency_ms';
+  const what = service || model ? [service, model].filter(Boolean).join(' · ') : 'all calls';
+  return (
+    <Panel title={metric === 'ttft_ms' ? 'Time to first token' : 'Latency'} note={what} actions={<a href={linkTo('latency', '', { service: service || null, model: model || null })}>Open</a>}>
+      <PercentileChart range={range} filter={one} metric={metric} log={false} height={190} />
+    </Panel>
+  );
+}
+
+function ErrorPanel({ range, filter }: ViewProps) {
+  const over = useQuery<Stat[]>(statsOverTime(range, filter), 30);
+  const step = stepFor(range, 120);
+  const time = useMemo(() => bucketTimes(range, step), [range, step]);
+  const lines = useMemo(() => [{ label: 'failed calls', color: '--cat2', bars: true, values: align(over.data ?? [], time).map((s) => s?.failed ?? 0) }], [over.data, time]);
+  return (
+    <Panel title="Failed calls" actions={<a href={linkTo('errors')}>Open</a>}>
+      <Loaded of={over} height={220} empty={(d) => !d.some((s) => s.failed) && 'No call failed in this time range.'}>
+        {() => <Chart label="Number of failed calls" whole time={time} lines={lines} format={count} from={range.from} to={range.to} height={190} onZoom={zoom} sync="latency" />}
+      </Loaded>
+    </Panel>
   );
 }
 
@@ -120,7 +153,7 @@ function Tiles({ range, filter }: ViewProps) {
     { title: 'Errors', value: percent(s?.error_rate ?? (s ? 0 : null)), note: `${count(s?.failed ?? 0)} failed`, line: zero((b) => b.failed), kind: 'errors', view: 'errors' },
     { title: 'Latency p95', value: millis(s?.latency_ms.count ? s.latency_ms.p95 : null), note: `median ${millis(s?.latency_ms.count ? s.latency_ms.p50 : null)}`, line: percentile(full, 'latency_ms', 'p95'), kind: 'latency', view: 'latency' },
     { title: 'First token p95', value: millis(s?.ttft_ms.count ? s.ttft_ms.p95 : null), note: s?.ttft_ms.count ? `median ${millis(s.ttft_ms.p50)}` : 'no streaming calls', line: percentile(full, 'ttft_ms', 'p95'), kind: 'latency', view: 'latency' },
-    { title: 'Cost', value: usd(s?.priced_calls ? s.cost_usd : s ? null : 0), note: s && s.priced_calls < s.calls ? `${percent(1 - s.priced_calls / s.calls)} of calls have no price` : 'all calls priced', line: pick(full, (b) => (b.priced_calls ? b.cost_usd : null)), kind: 'cost', view: 'usage' },
+    { title: 'Cost', value: usd(s?.priced_calls ? s.cost_usd : s ? null : 0), note: s && s.priced_calls < s.calls ? `${percent(1 - s.priced_calls / s.calls)} without a price` : 'all calls priced', line: pick(full, (b) => (b.priced_calls ? b.cost_usd : null)), kind: 'cost', view: 'usage' },
     { title: 'Tokens', value: count(s?.total_tokens ?? 0), note: `${count(s?.input_tokens ?? 0)} in, ${count(s?.output_tokens ?? 0)} out`, line: zero((b) => b.total_tokens), kind: 'cost', view: 'usage' },
   ];
   return (

@@ -70,5 +70,5 @@ function Marks({ counts }: { counts: Counts }) {
 
 function Names({ list }: { list: string[] }) {
   const shown = list.slice(0, 3).join(', ');
-  return <span class="name" title={list.slice(0, 50).join('\n')}>{shown}{list.length > 3 ? ` and ${list.length - 3} more` : ''}</span>;
+  return <span class="name names" title={list.slice(0, 50).join('\n')}>{shown}{list.length > 3 ? ` and ${list.length - 3} more` : ''}</span>;
 }

@@ -23,7 +23,7 @@ export function UsageView(p: ViewProps) {
   const time = useMemo(() => bucketTimes(p.range, step), [p.range, step]);
   const tokens = useMemo(() => tokenLines(over.data ?? [], time), [over.data, time]);
   const cost = useMemo(() => costLines(grouped.data ?? [], sums.data ?? [], by, time), [grouped.data, sums.data, by, time]);
-  const all = useMemo(() => (sums.data ?? []).reduce((n, s) => ({ cost: n.cost + s.cost_usd, tokens: n.tokens + s.total_tokens, calls: n.calls + s.calls, priced: n.priced + s.priced_calls }), { cost: 0, tokens: 0, calls: 0, priced: 0 }), [sums.data]);
+  const all = useMemo(() => (sums.data ?? []).reduce((n, s) => ({ cost: n.cost + (s.cost_usd ?? 0), tokens: n.tokens + s.total_tokens, calls: n.calls + s.calls, priced: n.priced + s.priced_calls }), { cost: 0, tokens: 0, calls: 0, priced: 0 }), [sums.data]);
   const none = (d: Stat[]) => d.length === 0 && 'No calls in this time range.';
   return (
     <>
@@ -50,8 +50,8 @@ export function UsageView(p: ViewProps) {
               columns={[
                 { label: by, value: (r) => r.group?.[by] ?? '', cell: (r) => <Name missing="not told">{r.group?.[by] ?? ''}</Name> },
                 { label: 'Calls', num: true, value: (r) => r.calls, cell: (r) => count(r.calls) },
-                { label: 'Cost', num: true, value: (r) => r.cost_usd, cell: (r) => <Share value={r.cost_usd} of={all.cost}>{r.priced_calls ? usd(r.cost_usd) : 'no price'}</Share> },
-                { label: 'Per call', num: true, value: (r) => (r.priced_calls ? r.cost_usd / r.priced_calls : null), cell: (r) => usd(r.priced_calls ? r.cost_usd / r.priced_calls : null) },
+                { label: 'Cost', num: true, value: (r) => r.cost_usd, cell: (r) => <Share value={r.cost_usd ?? 0} of={all.cost}>{r.priced_calls ? usd(r.cost_usd) : 'no price'}</Share> },
+                { label: 'Per call', num: true, value: (r) => (r.priced_calls ? (r.cost_usd ?? 0) / r.priced_calls : null), cell: (r) => usd(r.priced_calls ? (r.cost_usd ?? 0) / r.priced_calls : null) },
                 { label: 'Input', num: true, value: (r) => r.input_tokens, cell: (r) => count(r.input_tokens) },
                 { label: 'from cache', num: true, value: (r) => (r.input_tokens ? r.cache_read_tokens / r.input_tokens : null), cell: (r) => percent(r.input_tokens ? r.cache_read_tokens / r.input_tokens : null) },
                 { label: 'Output', num: true, value: (r) => r.output_tokens, cell: (r) => count(r.output_tokens) },
@@ -94,7 +94,7 @@ function tokenLines(rows: Stat[], time: number[]): Line[] {
 }
 
 function costLines(rows: Stat[], sums: Stat[], by: string, time: number[]): Line[] {
-  const names = [...sums].sort((a, b) => b.cost_usd - a.cost_usd).filter((s) => s.cost_usd > 0).map((s) => s.group?.[by] ?? '');
+  const names = [...sums].sort((a, b) => (b.cost_usd ?? 0) - (a.cost_usd ?? 0)).filter((s) => (s.cost_usd ?? 0) > 0).map((s) => s.group?.[by] ?? '');
   const top = names.slice(0, maxGroups);
   const place = new Map(top.map((n, i) => [n, i]));
   const parts = top.map((n, i) => ({ label: n || 'not told', color: `--cat${i + 1}`, values: time.map(() => 0) }));
@@ -104,7 +104,7 @@ function costLines(rows: Stat[], sums: Stat[], by: string, time: number[]): Line
     const i = index.get(Math.round(Date.parse(s.start) / 1000));
     if (i === undefined) continue;
     const k = place.get(s.group?.[by] ?? '');
-    (k === undefined ? rest : parts[k]).values[i] += s.cost_usd;
+    (k === undefined ? rest : parts[k]).values[i] += s.cost_usd ?? 0;
   }
   return stack(names.length > top.length ? [...parts, rest] : parts);
 }
