@@ -56,12 +56,23 @@ func eventSelection(q store.EventQuery) (selection, error) {
 		}
 	}
 	if err == nil && q.TraceID != "" {
-		sel.trace, err = hex.DecodeString(q.TraceID)
-		if err != nil || len(sel.trace) != 16 || strings.ToLower(q.TraceID) != q.TraceID {
-			return sel, fmt.Errorf("%w: trace id must be 32 lower-case hex digits, got %q", store.ErrInvalid, q.TraceID)
-		}
+		sel.trace, err = traceOf(q.TraceID)
 	}
 	return sel, err
+}
+
+// parseTrace accepts what the contract calls a trace id: 32 lower-case hex digits.
+func parseTrace(s string) ([]byte, bool) {
+	id, err := hex.DecodeString(s)
+	return id, err == nil && len(id) == 16 && strings.ToLower(s) == s
+}
+
+func traceOf(s string) ([]byte, error) {
+	id, ok := parseTrace(s)
+	if !ok {
+		return nil, fmt.Errorf("%w: trace id must be 32 lower-case hex digits, got %q", store.ErrInvalid, s)
+	}
+	return id, nil
 }
 
 func anomalySelection(q store.AnomalyQuery) (selection, error) {

@@ -84,11 +84,11 @@ func partitionsFor(conn *sqlite.Conn, sel *selection) ([]catalogued, error) {
 		order = "ASC"
 	}
 	var out []catalogued
-	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions WHERE hour >= ? AND hour <= ? ORDER BY hour "+order,
+	err := sqlitex.ExecuteTransient(conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour >= ? AND hour <= ? ORDER BY hour "+order,
 		&sqlitex.ExecOptions{
 			Args: []any{first, last},
 			ResultFunc: func(stmt *sqlite.Stmt) error {
-				out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+				out = append(out, scanCatalogued(stmt))
 				return nil
 			},
 		})
@@ -237,7 +237,7 @@ func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row)
 			return nil
 		}
 	}
-	stmt, _, err := conn.PrepareTransient("SELECT " + sel.columns + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ? OFFSET ?")
+	stmt, _, err := conn.PrepareTransient("SELECT " + columnsOf(sel.prefix, sel.columns, p.layout) + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ? OFFSET ?")
 	if err != nil {
 		return err
 	}
