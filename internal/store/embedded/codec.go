@@ -48,6 +48,9 @@ func (b *binder) text(v string) {
 	}
 }
 
+// exactly binds a string in a column that is never NULL.
+func (b *binder) exactly(v string) { b.n++; b.stmt.BindText(b.n, v) }
+
 // name binds a string that repeats in many rows.
 func (b *binder) name(v string) {
 	b.n++
@@ -174,6 +177,15 @@ func (r *row) int() int64 {
 	v := r.stmt.ColumnInt64(r.n)
 	r.n++
 	return v
+}
+
+// null reports whether the next column is NULL, and skips it if so.
+func (r *row) null() bool {
+	null := r.stmt.ColumnIsNull(r.n)
+	if null {
+		r.n++
+	}
+	return null
 }
 
 func (r *row) bytes(to []byte) {

@@ -22,7 +22,7 @@ CREATE TABLE partitions(hour INTEGER PRIMARY KEY, name TEXT NOT NULL, events INT
 // layout that it was created with until something is written to it.
 var migrations = [...]string{`
 ALTER TABLE partitions ADD COLUMN layout INTEGER NOT NULL DEFAULT 1;
-CREATE TABLE series(id INTEGER PRIMARY KEY, service TEXT NOT NULL, model TEXT NOT NULL, metric TEXT NOT NULL,
+CREATE TABLE series(id INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, model TEXT NOT NULL, metric TEXT NOT NULL,
  time INTEGER NOT NULL, samples INTEGER NOT NULL, expected REAL, lower REAL, upper REAL, UNIQUE(service, model, metric));
 CREATE INDEX series_time ON series(time);
 CREATE TABLE feedback(id BLOB PRIMARY KEY, time INTEGER NOT NULL, anomaly BLOB NOT NULL, verdict TEXT NOT NULL, until INTEGER,

@@ -29,6 +29,9 @@ type writer struct {
 	begin, commit, rollback *sqlite.Stmt
 	// added, upgraded and dropped are the hours of the last transaction.
 	added, upgraded, dropped int64
+	// touched are the hours that the transaction changes.
+	touched  []int64
+	versions *versions
 }
 
 // partition is an hour that can be written to.
@@ -37,6 +40,7 @@ type partition struct {
 	dict              map[string]int64
 	event, anomaly    *sqlite.Stmt
 	addName, addCount *sqlite.Stmt
+	baseline          *sqlite.Stmt // nil before the first use
 }
 
 // catalogued is a row of the table partitions.
@@ -56,7 +60,7 @@ func scanCatalogued(stmt *sqlite.Stmt) catalogued {
 	}
 }
 
-func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn} }
+func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn, versions: newVersions()} }
 
 // listPartitions returns the catalogue, newest first.
 func listPartitions(conn *sqlite.Conn) ([]catalogued, error) {
@@ -88,7 +92,7 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 	if err := step(w.begin); err != nil {
 		return err
 	}
-	w.added, w.upgraded, w.dropped = 0, 0, 0
+	w.added, w.upgraded, w.dropped, w.touched = 0, 0, 0, w.touched[:0]
 	err = f()
 	if err == nil && w.added+w.upgraded+w.dropped > 0 {
 		err = w.refreshViews()
@@ -103,8 +107,17 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 		if !w.conn.AutocommitEnabled() {
 			err = errors.Join(err, step(w.rollback))
 		}
+		return err
 	}
-	return err
+	w.versions.bump(w.touched)
+	return nil
+}
+
+// touch says that the transaction changes an hour.
+func (w *writer) touch(hour int64) {
+	if n := len(w.touched); n == 0 || w.touched[n-1] != hour {
+		w.touched = append(w.touched, hour)
+	}
 }
 
 // step runs a statement that returns no rows.
@@ -116,6 +129,7 @@ func step(stmt *sqlite.Stmt) error {
 // partition returns the hour for writing and creates it when it is new. It
 // runs inside a transaction.
 func (w *writer) partition(hour int64) (*partition, error) {
+	w.touch(hour)
 	if i := slices.IndexFunc(w.open, func(p *partition) bool { return p.hour == hour }); i >= 0 {
 		p := w.open[i]
 		w.open = append(slices.Delete(w.open, i, i+1), p)
@@ -236,7 +250,7 @@ func (p *partition) word(v string) (int64, bool, error) {
 }
 
 func (p *partition) finalize() {
-	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount} {
+	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount, p.baseline} {
 		if s != nil {
 			_ = s.Finalize() // repeats the error of the last step, which was handled
 		}
@@ -264,6 +278,10 @@ func (w *writer) drop(p catalogued) error {
 		return err
 	}
 	w.dropped++
+	w.touch(p.hour)
+	if err := w.dropSeries(p.hour + 1); err != nil {
+		return err
+	}
 	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}})
 }
 
