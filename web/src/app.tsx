@@ -66,7 +66,8 @@ export function App() {
   useEffect(() => {
     document.title = `${view?.title ?? 'Not found'} · LLM-Sentinel`;
     // Whoever opens another view by keyboard or screen reader continues there.
-    if (!first.current) {
+    // Who already types in the header is left alone.
+    if (!first.current && !document.activeElement?.closest('.top')) {
       heading.current?.focus({ preventScroll: true });
       window.scrollTo(0, 0);
     }

@@ -197,7 +197,7 @@ function options(
     });
   }
   return {
-    width, height: p.height ?? 220, series, bands, padding: [10, 8, 0, 0],
+    width, height: p.height ?? 220, series, bands, padding: [10, 18, 0, 0],
     legend: { show: false },
     cursor: {
       y: false, points: { size: 7 }, drag: { x: !!p.onZoom, y: false, setScale: false },

@@ -44,8 +44,7 @@ export function usd(v: Num): string {
   if (a === 0) return '$0';
   if (a >= 10_000) return '$' + count(v);
   if (a >= 0.1) return '$' + v.toFixed(2);
-  if (a >= 0.001) return '$' + v.toFixed(4);
-  return '$' + v.toPrecision(2);
+  return '$' + Number(v.toPrecision(3)).toLocaleString('en-US', { maximumSignificantDigits: 3 });
 }
 
 export function percent(v: Num): string {

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { count, millis, percent, plural, usd } from './format';
+import { millis, percent, plural, usd } from './format';
 import { useQuery } from './query';
 import { linkTo } from './router';
 import { anomaliesBySeries, anomaliesOf, seriesKey, statsOf, type ViewProps } from './stats';
@@ -76,7 +76,7 @@ function levelOf(heat: Heat, c: Cell, high: number): number {
 }
 
 /** Services down, models across. Each cell leads to the latency of its series. */
-export function Matrix({ range, filter, heat, services = 40, models = 14 }: ViewProps & { heat: Heat; services?: number; models?: number }) {
+export function Matrix({ range, filter, heat, services = 40, models = 14, fit }: ViewProps & { heat: Heat; services?: number; models?: number; fit?: boolean }) {
   const stats = useQuery<Stat[]>(statsOf(range, filter, 'service,model'), 30);
   const anomalies = useQuery<Anomaly[]>(anomaliesOf(range, filter, newest), 30);
   const grid = useMemo(
@@ -90,7 +90,7 @@ export function Matrix({ range, filter, heat, services = 40, models = 14 }: View
       {() => (
         <>
           <div class="scroll">
-            <table class="matrix" aria-label="Services by models">
+            <table class={fit ? 'matrix fit' : 'matrix'} aria-label="Services by models">
               <thead>
                 <tr>
                   <td />
@@ -147,7 +147,7 @@ function MatrixCell({ cell, heat, high }: { cell?: Cell; heat: Heat; high: numbe
           {w && <SeverityIcon severity={w} />}
           {main}
         </b>
-        <small>{s ? count(s.calls) + ' calls' : 'silent'}</small>
+        <small>{s ? plural(s.calls, 'call') : 'silent'}</small>
       </a>
     </td>
   );

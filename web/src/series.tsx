@@ -7,7 +7,7 @@ import { useQuery } from './query';
 import { rangeParams, stepFor } from './range';
 import { linkTo, setParams } from './router';
 import { align, anomaliesOf, bucketTimes, type Filter, percentile, statsOverTime, type ViewProps } from './stats';
-import type { Anomaly, BaselineHistory, BaselinePoint, Stat } from './types';
+import type { Anomaly, Baseline, BaselineHistory, BaselinePoint, Stat } from './types';
 import { Loaded } from './ui';
 import { baselineKey } from './words';
 
@@ -40,9 +40,11 @@ export function PercentileChart({ range, filter, metric, log, height = 240 }: Om
   const one = filter.service !== '' && filter.model !== '';
   const stats = useQuery<Stat[]>(statsOverTime(range, filter), 30);
   const found = useQuery<Anomaly[]>(anomaliesOf(range, filter, 100), 30);
+  // Asking for the history of what was never learned would be an error.
+  const known = useQuery<Baseline[]>(one ? address('api/v1/baselines', { ...filter, metric, limit: 1 }) : null);
   // A baseline from before the range still holds at its beginning.
   const history = useQuery<BaselineHistory>(
-    one ? address('api/v1/baselines/' + encodeURIComponent(baselineKey(filter.service, filter.model, metric)), rangeParams({ ...range, preset: '', from: floorMinute(range.from) - 3_600_000, to: floorMinute(range.to) + 60_000 })) : null,
+    one && known.data?.length ? address('api/v1/baselines/' + encodeURIComponent(baselineKey(filter.service, filter.model, metric)), rangeParams({ ...range, preset: '', from: floorMinute(range.from) - 3_600_000, to: floorMinute(range.to) + 60_000 })) : null,
   );
   const step = stepFor(range, 120);
   const view = useMemo(() => {
@@ -71,7 +73,7 @@ export function PercentileChart({ range, filter, metric, log, height = 240 }: Om
             {...view} marks={marks} format={millis} from={range.from} to={range.to} height={height} log={log} onZoom={zoom} sync="latency"
             onMark={(m) => (location.hash = linkTo('anomaly', m.id))}
           />
-          {one && !history.loading && !view.band && <p class="hint">No expected band: {history.error ? 'this storage backend keeps no baselines, or none of this series' : 'nothing has been learned of this series in this range'}.</p>}
+          {one && !known.loading && !history.loading && !view.band && <p class="hint">No expected band: {known.error ? 'this storage backend keeps no baselines' : 'nothing has been learned of this series yet, or not in this range'}.</p>}
         </>
       )}
     </Loaded>

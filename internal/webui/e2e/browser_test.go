@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -60,28 +62,36 @@ type tab struct {
 	complaints []string
 }
 
+type step = chromedp.Action[chromedp.Void]
+
+// command runs a command of the debugging protocol.
+func command[P, R any](c cdp.Command[P, R], params P) step {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, c, params)
+		return err
+	})
+}
+
 // open starts a browser and opens the page at a view.
-func open(t *testing.T, url, view string, options ...chromedp.ExecAllocatorOption) *tab {
+func open(t *testing.T, url, view string) *tab {
 	t.Helper()
 	path := findBrowser(t)
-	// --no-sandbox: the sandbox needs privileges that containers lack, and only
+	// no-sandbox: the sandbox needs privileges that containers lack, and only
 	// this test's own page is opened.
-	all := append(append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1440, 1000), chromedp.WSURLReadTimeout(time.Minute),
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("force-color-profile", "srgb"))
-	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), append(all, options...)...)
-	ctx, cancel := chromedp.NewContext(alloc)
+	options := append(append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...),
+		chromedp.ExecPath(path), chromedp.Flag("no-sandbox", true), chromedp.WindowSize(1440, 1000), chromedp.UserDataDir(t.TempDir()))
+	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
+	b := &tab{t: t, url: url}
+	ctx, cancel := chromedp.NewContext(alloc, chromedp.WithListener(b.listen))
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // waits for the process
 		cancel()
 		cancelAlloc()
 	})
-	b := &tab{t: t, ctx: ctx, url: url}
-	chromedp.ListenTarget(ctx, b.listen)
-	b.do(log.Enable(), runtime.Enable(), chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(
-			`window.violations=[];document.addEventListener('securitypolicyviolation',e=>violations.push(e.violatedDirective+' '+e.blockedURI+' '+e.sample))`).Do(ctx)
-		return err
+	b.ctx = ctx
+	require.NoError(t, chromedp.Do(ctx), "starting %s", path)
+	b.do(command(log.Enable, cdp.Empty{}), command(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `window.violations=[];document.addEventListener('securitypolicyviolation',e=>violations.push(e.violatedDirective+' '+e.blockedURI+' '+e.sample))`,
 	}))
 	b.visit(view)
 	return b
@@ -91,7 +101,7 @@ func (b *tab) listen(ev any) {
 	var text string
 	switch e := ev.(type) {
 	case *runtime.EventConsoleAPICalled:
-		if e.Type != runtime.APITypeError && e.Type != runtime.APITypeWarning {
+		if e.Type != runtime.ConsoleAPICalledTypeError && e.Type != runtime.ConsoleAPICalledTypeWarning {
 			return
 		}
 		var args []string
@@ -100,9 +110,9 @@ func (b *tab) listen(ev any) {
 		}
 		text = "console: " + strings.Join(args, " ")
 	case *runtime.EventExceptionThrown:
-		text = "exception: " + e.ExceptionDetails.Error()
+		text = "exception: " + fmt.Sprint(e.ExceptionDetails.Text, " ", e.ExceptionDetails.Exception.Description)
 	case *log.EventEntryAdded:
-		if e.Entry.Level != log.LevelError && e.Entry.Level != log.LevelWarning {
+		if e.Entry.Level != log.EntryLevelError && e.Entry.Level != log.EntryLevelWarning {
 			return
 		}
 		text = fmt.Sprintf("log: %s %s", e.Entry.Text, e.Entry.URL)
@@ -114,38 +124,45 @@ func (b *tab) listen(ev any) {
 	b.complaints = append(b.complaints, text)
 }
 
-// do runs actions and fails the test when they fail or take too long.
-func (b *tab) do(actions ...chromedp.Action) {
+// do runs steps and fails the test when one fails or takes too long.
+func (b *tab) do(steps ...step) {
 	b.t.Helper()
-	if err := b.try(actions...); err != nil {
-		b.snapshot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
-		var text string
-		_ = b.try(chromedp.Evaluate(`location.hash+'\n'+document.body.innerText.slice(0,2000)`, &text))
-		b.t.Fatalf("%v; the page shows:\n%s", err, text)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.fail(err.Error())
 	}
 }
 
-func (b *tab) try(actions ...chromedp.Action) error {
-	// The first run starts the browser, which then lives as long as its context.
-	if chromedp.FromContext(b.ctx).Target == nil {
-		return chromedp.Run(b.ctx, actions...)
-	}
+// fail ends the test and says what the page shows.
+func (b *tab) fail(why string) {
+	b.t.Helper()
+	b.snapshot("failed-" + strings.ReplaceAll(b.t.Name(), "/", "-"))
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	return chromedp.Run(ctx, actions...)
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.hash+'\n'+document.body.innerText.slice(0,2000)`))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.t.Fatalf("%s; complaints: %q; the page shows (%v):\n%s", why, b.complaints, err, text)
 }
 
 // visit loads the page at a view, such as "anomalies?severity=high".
 func (b *tab) visit(view string) {
 	b.t.Helper()
 	// A new document, also where only the part behind # differs.
-	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(b.url+"/#/"+view), chromedp.WaitVisible("main"))
+	b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(b.url+"/#/"+view), chromedp.WaitVisible(chromedp.CSS("main")))
 }
 
-// waitFor waits until a JavaScript expression is true.
+// waitFor waits until a JavaScript expression is true. It polls from outside:
+// a poll inside of the page would need an eval, which its policy forbids.
 func (b *tab) waitFor(expression string) {
 	b.t.Helper()
-	b.do(chromedp.Poll(expression, nil, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+	for deadline := time.Now().Add(patience); !eval[bool](b, "!!("+expression+")"); {
+		if time.Now().After(deadline) {
+			b.fail("not within " + patience.String() + ": " + expression)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // settled waits until nothing is loading any more.
@@ -162,7 +179,7 @@ func (b *tab) sees(text string) {
 
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.do(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
 func (b *tab) press(keys ...string) {
@@ -174,11 +191,26 @@ func (b *tab) press(keys ...string) {
 
 func (b *tab) tab() { b.t.Helper(); b.press(kb.Tab) }
 
+// shortcut presses a key as a keyboard does: the page may keep it from being
+// typed, which chromedp's own key events do not allow.
+func (b *tab) shortcut(key string) {
+	b.t.Helper()
+	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
+		p := input.DispatchKeyEventParams{Type: kind, Key: key}
+		if kind == input.DispatchKeyEventTypeKeyDown {
+			p.Text = key
+		}
+		b.do(command(input.DispatchKeyEvent, p))
+	}
+}
+
 // eval returns the value of a JavaScript expression.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
-	var v T
-	b.do(chromedp.Evaluate(expression, &v))
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	require.NoError(b.t, err, expression)
 	return v
 }
 
@@ -193,9 +225,9 @@ func quote(s string) string {
 // prefer sets what the system of the reader prefers: "light" or "dark".
 func (b *tab) prefer(scheme string) {
 	b.t.Helper()
-	b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+	b.do(command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-	}))
+	}}))
 }
 
 // clean fails the test when the browser complained, or hostile text has run.
@@ -222,8 +254,10 @@ func (b *tab) snapshot(name string) {
 	if dir == "" {
 		return
 	}
-	var picture []byte
-	if err := b.try(chromedp.CaptureScreenshot(&picture)); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
 		b.t.Logf("no picture of %s: %v", name, err)
 		return
 	}

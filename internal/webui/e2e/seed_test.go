@@ -78,6 +78,9 @@ func seed(t *testing.T, s *server, n int) seeded {
 		for at := now.Add(-history); at.Before(now); at = at.Add(time.Duration(float64(gap) * (.3 + 1.4*rng.Float64()))) {
 			in := i == 0 && now.Sub(at) < incident
 			e := call(rng, &st, at, in, i == 6 && now.Sub(at) < incident)
+			if in {
+				e.ParentSpanID = pcommon.SpanID{1} // an agent, see steps
+			}
 			if calls = append(calls, e); len(calls) >= 5000 {
 				flush()
 			}

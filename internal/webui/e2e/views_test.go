@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -62,7 +62,7 @@ func TestEveryViewIsReadableForEverybody(t *testing.T) {
 			b.clean()
 		}
 	}
-	b.do(emulation.SetDeviceMetricsOverride(800, 900, 1, false))
+	b.do(chromedp.EmulateViewport(800, 900))
 	for _, v := range views {
 		b.visit(v.view)
 		b.sees(v.shows)

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { AnomalyList, worstFirst } from '../anomalies';
-import { address } from '../api';
+import { address, ApiError } from '../api';
 import { Chart } from '../chart';
 import { count, millis, percent, plural, usd } from '../format';
 import { Matrix, type Heat, heats } from '../matrix';
@@ -9,7 +9,7 @@ import { presets, stepFor } from '../range';
 import { linkTo, setParams } from '../router';
 import { PercentileChart, zoom } from '../series';
 import { Spark } from '../spark';
-import { align, bucketTimes, percentile, pick, statsOf, statsOverTime, type ViewProps } from '../stats';
+import { align, anomaliesOf, bucketTimes, percentile, pick, statsOf, statsOverTime, type ViewProps } from '../stats';
 import type { Anomaly, Overview, Stat } from '../types';
 import { Failure, Loaded, Panel, Segmented, SeverityIcon, Time } from '../ui';
 import { countsInWords, inOneLine, typeTitle } from '../words';
@@ -34,9 +34,12 @@ export function OverviewView(p: ViewProps) {
     [o, p.filter],
   );
   if (o?.empty) return <HowToSend />;
+  if (!o && overview.error instanceof ApiError && overview.error.unsupported) return <Limited {...p} error={overview.error} />;
+  // One failure is told once, not by each panel.
+  if (!o && overview.error) return <Failure error={overview.error} retry={overview.retry} />;
   return (
     <>
-      <Status overview={o} active={active} error={overview.error} retry={overview.retry} filtered={!!(p.filter.service || p.filter.model)} />
+      <Status overview={o} active={active} error={overview.error} filtered={!!(p.filter.service || p.filter.model)} />
       <Tiles {...p} />
       <div class="two">
         <Panel
@@ -57,7 +60,7 @@ export function OverviewView(p: ViewProps) {
           </Loaded>
         </Panel>
         <Panel title="Services × models" actions={<Segmented label="Colour by" value={heat} choices={heats} onChange={(v) => setHeat(v as Heat)} />}>
-          <Matrix {...p} heat={heat} services={8} models={5} />
+          <Matrix {...p} heat={heat} services={8} models={5} fit />
         </Panel>
         <Worst {...p} active={active} />
         <ErrorPanel {...p} />
@@ -95,6 +98,22 @@ function ErrorPanel({ range, filter }: ViewProps) {
   );
 }
 
+/** What can be shown over a storage backend without figures: what was found. */
+function Limited({ range, filter, error }: ViewProps & { error: ApiError }) {
+  const found = useQuery<Anomaly[]>(anomaliesOf(range, filter, 100), 15);
+  const list = useMemo(() => worstFirst(found.data ?? []), [found.data]);
+  return (
+    <>
+      <Failure error={error} />
+      <Panel title="Found in this time range" actions={<a href={linkTo('anomalies')}>All anomalies</a>}>
+        <Loaded of={found} height={200} empty={() => list.length === 0 && 'Nothing is out of the ordinary.'}>
+          {() => <AnomalyList list={list} label="Anomalies, worst first" relative />}
+        </Loaded>
+      </Panel>
+    </>
+  );
+}
+
 function Quiet({ overview, preset }: { overview?: Overview; preset: string }) {
   if (overview && overview.calls === 0) {
     return (
@@ -107,9 +126,9 @@ function Quiet({ overview, preset }: { overview?: Overview; preset: string }) {
   return <>Nothing is out of the ordinary.</>;
 }
 
-function Status(p: { overview?: Overview; active: Anomaly[]; error: unknown; retry: () => void; filtered: boolean }) {
+function Status(p: { overview?: Overview; active: Anomaly[]; error: unknown; filtered: boolean }) {
   const { overview: o, active } = p;
-  if (!o) return p.error ? <Failure error={p.error} retry={p.retry} /> : <div class="status loading" role="status"><span class="hidden">Loading</span></div>;
+  if (!o) return <div class="status loading" role="status"><span class="hidden">Loading</span></div>;
   const grave = active.filter((a) => a.severity === 'critical' || a.severity === 'high').length;
   const status = p.filtered ? (active.some((a) => a.severity === 'critical') ? 'critical' : active.length ? 'warning' : 'ok') : o.status;
   const first = active[0];

@@ -68,7 +68,8 @@ function Marks({ counts }: { counts: Counts }) {
   return <span title={countsInWords(counts)} class="marks"><SeverityIcon severity={w} />{total(counts)}<span class="hidden"> ({countsInWords(counts)})</span></span>;
 }
 
-function Names({ list }: { list: string[] }) {
+function Names(p: { list: string[] }) {
+  const list = p.list.filter((n) => n);
   const shown = list.slice(0, 3).join(', ');
   return <span class="name names" title={list.slice(0, 50).join('\n')}>{shown}{list.length > 3 ? ` and ${list.length - 3} more` : ''}</span>;
 }

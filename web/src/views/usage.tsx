@@ -28,6 +28,7 @@ export function UsageView(p: ViewProps) {
   return (
     <>
       <div class="toolbar">
+        <span class="muted" aria-hidden="true">Split by</span>
         <Segmented label="Split by" value={by} choices={dimensions.map((d) => ({ value: d, label: d }))} onChange={(v) => setParams({ by: v === 'model' ? null : v })} />
       </div>
       <div class="two">
