@@ -186,8 +186,11 @@ func (s *Store) retire(ctx context.Context, p catalogued, reason interface{ Add(
 func (s *Store) trim(ctx context.Context, p catalogued) (int64, error) {
 	var events, anomalies int64
 	err := s.w.transaction(ctx.Done(), func() error {
-		var err error
 		s.w.touch(p.hour)
+		err := s.w.dropMeasures(p.hour)
+		if err != nil {
+			return err
+		}
 		if events, err = s.trimTable("ev_" + p.name); err != nil {
 			return err
 		}

@@ -49,14 +49,17 @@ type catalogued struct {
 	name              string
 	events, anomalies int64
 	layout            int64
+	// measured is the number of events that the measures of the hour were made
+	// from; they are of use when that is events.
+	measured int64
 }
 
-const catalogueColumns = "hour, name, events, anomalies, layout"
+const catalogueColumns = "hour, name, events, anomalies, layout, measured"
 
 func scanCatalogued(stmt *sqlite.Stmt) catalogued {
 	return catalogued{
 		hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3),
-		layout: stmt.ColumnInt64(4),
+		layout: stmt.ColumnInt64(4), measured: stmt.ColumnInt64(5),
 	}
 }
 
@@ -279,7 +282,7 @@ func (w *writer) drop(p catalogued) error {
 	}
 	w.dropped++
 	w.touch(p.hour)
-	if err := w.dropSeries(p.hour + 1); err != nil {
+	if err := errors.Join(w.dropSeries(p.hour+1), w.dropMeasures(p.hour)); err != nil {
 		return err
 	}
 	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}})
