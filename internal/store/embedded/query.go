@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -129,6 +130,34 @@ func (w *where) add(cond string, args ...any) {
 	}
 	w.sql.WriteString(cond)
 	w.args = append(w.args, args...)
+}
+
+// condition is where for one hour, by the lookup if it helps.
+func (sel *selection) condition(conn *sqlite.Conn, p *catalogued, word func(string) (any, error), withAfter bool) (*where, error) {
+	w, err := sel.where(word, withAfter)
+	if err != nil || w == nil || sel.trace == nil {
+		return w, err
+	}
+	times, found, err := lookupTimes(conn, p, lookupHash(lookupTrace, sel.trace))
+	if err != nil || found && len(times) == 0 {
+		return nil, err
+	}
+	if found {
+		w.add("time IN (SELECT value FROM json_each(?))", jsonArray(times))
+	}
+	return w, nil
+}
+
+// jsonArray is the form in which a list is bound to a statement.
+func jsonArray(list []int64) string {
+	b := []byte{'['}
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, v, 10)
+	}
+	return string(append(b, ']'))
 }
 
 // where builds the condition for one hour. word finds the stored form of a

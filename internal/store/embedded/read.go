@@ -84,11 +84,11 @@ func partitionsFor(conn *sqlite.Conn, sel *selection) ([]catalogued, error) {
 		order = "ASC"
 	}
 	var out []catalogued
-	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions WHERE hour >= ? AND hour <= ? ORDER BY hour "+order,
+	err := sqlitex.ExecuteTransient(conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour >= ? AND hour <= ? ORDER BY hour "+order,
 		&sqlitex.ExecOptions{
 			Args: []any{first, last},
 			ResultFunc: func(stmt *sqlite.Stmt) error {
-				out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+				out = append(out, scanCatalogued(stmt))
 				return nil
 			},
 		})
@@ -223,7 +223,7 @@ func selectRows(conn *sqlite.Conn, sel selection, emit func(*row) error) error {
 func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row) error) (err error) {
 	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer w.close()
-	cond, err := sel.where(w.stored, true)
+	cond, err := sel.condition(conn, &p, w.stored, true)
 	if err != nil || cond == nil {
 		return err
 	}
@@ -290,7 +290,7 @@ func (s *Store) count(ctx context.Context, what string, sel selection) (int64, e
 				continue
 			}
 			w := &words{conn: conn, table: "d_" + p.name}
-			cond, err := sel.where(w.stored, false)
+			cond, err := sel.condition(conn, &p, w.stored, false)
 			if err != nil {
 				return err
 			}

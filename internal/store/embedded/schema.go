@@ -18,7 +18,7 @@ const (
 const ddlBase = `
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE partitions(hour INTEGER PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL DEFAULT 0, anomalies INTEGER NOT NULL DEFAULT 0);
-`
+` + ddlLookup
 
 // In eventColumns and anomalyColumns, columns marked dict hold the id of a
 // string in the dictionary of the hour, or the string itself when it is long or
@@ -42,7 +42,6 @@ CREATE TABLE ev_$(
  cost_usd REAL, ttft_ms REAL, latency_ms REAL,
  response_id TEXT, conversation TEXT, user TEXT, error_message TEXT, metadata TEXT, prompt TEXT, response TEXT,
  PRIMARY KEY(time, id)) WITHOUT ROWID;
-CREATE INDEX ev_$_trace ON ev_$(trace) WHERE trace IS NOT NULL;
 CREATE INDEX ev_$_svc ON ev_$(svc, time, id, model);
 CREATE TABLE an_$(
  time INTEGER NOT NULL, id BLOB NOT NULL, severity INTEGER NOT NULL, type, svc, model, method, metric, confidence REAL,

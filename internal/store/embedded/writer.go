@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -27,6 +28,10 @@ type writer struct {
 	open []*partition
 
 	begin, commit, rollback *sqlite.Stmt
+	// scattered are the hours whose lookup may have more runs than it needs, with
+	// the time of the last write. There are at most as many as hours.
+	scattered map[int64]time.Time
+
 	// added and dropped are the hours of the last transaction.
 	added, dropped int64
 }
@@ -34,7 +39,16 @@ type writer struct {
 // partition is an hour that can be written to.
 type partition struct {
 	catalogued
-	dict              map[string]int64
+	dict map[string]int64
+	// indexed: the hour has a lookup, of runs. noted are the entries of rows that were
+	// inserted since the last run, trimmed is the time within the hour before
+	// which there are no rows.
+	indexed     bool
+	runs        []run
+	runsChanged bool
+	noted       entries
+	trimmed     int64
+
 	event, anomaly    *sqlite.Stmt
 	addName, addCount *sqlite.Stmt
 }
@@ -44,16 +58,31 @@ type catalogued struct {
 	hour              int64
 	name              string
 	events, anomalies int64
+	// lookup are the runs as [decodeRuns] reads them.
+	lookup []byte
 }
 
-func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn} }
+const catalogueColumns = "hour, name, events, anomalies, runs"
+
+func scanCatalogued(stmt *sqlite.Stmt) catalogued {
+	c := catalogued{hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3)}
+	if n := stmt.ColumnLen(4); n > 0 {
+		c.lookup = make([]byte, n)
+		stmt.ColumnBytes(4, c.lookup)
+	}
+	return c
+}
+
+func newWriter(conn *sqlite.Conn) *writer {
+	return &writer{conn: conn, scattered: map[int64]time.Time{}}
+}
 
 // listPartitions returns the catalogue, newest first.
 func listPartitions(conn *sqlite.Conn) ([]catalogued, error) {
 	var out []catalogued
-	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions ORDER BY hour DESC", &sqlitex.ExecOptions{
+	err := sqlitex.ExecuteTransient(conn, "SELECT "+catalogueColumns+" FROM partitions ORDER BY hour DESC", &sqlitex.ExecOptions{
 		ResultFunc: func(stmt *sqlite.Stmt) error {
-			out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+			out = append(out, scanCatalogued(stmt))
 			return nil
 		},
 	})
@@ -111,12 +140,17 @@ func (w *writer) partition(hour int64) (*partition, error) {
 		w.open = append(slices.Delete(w.open, i, i+1), p)
 		return p, nil
 	}
-	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour)}, dict: map[string]int64{}}
-	known, err := queryInt(w.conn, fmt.Sprintf("SELECT count(*) FROM partitions WHERE hour = %d", hour))
+	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour), lookup: encodeRuns(nil)}, dict: map[string]int64{}}
+	known := false
+	err := sqlitex.ExecuteTransient(w.conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{
+		Args:       []any{hour},
+		ResultFunc: func(stmt *sqlite.Stmt) error { p.catalogued, known = scanCatalogued(stmt), true; return nil },
+	})
 	if err != nil {
 		return nil, err
 	}
-	if known == 0 {
+	p.runs, p.indexed = decodeRuns(p.lookup)
+	if !known {
 		if err := w.create(p); err != nil {
 			return nil, fmt.Errorf("create tables of hour %s: %w", p.name, err)
 		}
@@ -139,8 +173,8 @@ func (w *writer) create(p *partition) error {
 		return err
 	}
 	w.added++
-	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name) VALUES(?, ?)",
-		&sqlitex.ExecOptions{Args: []any{p.hour, p.name}})
+	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, runs) VALUES(?, ?, ?)",
+		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, p.lookup}})
 }
 
 func (w *writer) refreshViews() error {
@@ -172,7 +206,7 @@ func (p *partition) prepare(conn *sqlite.Conn) error {
 		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(34) + ") ON CONFLICT(time, id) DO NOTHING"},
 		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(14) + ") ON CONFLICT(time, id) DO NOTHING"},
 		{&p.addName, "INSERT INTO d_" + p.name + "(id, val) VALUES(?, ?)"},
-		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ? WHERE hour = %d", p.hour)},
+		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ?, runs = coalesce(?, runs) WHERE hour = %d", p.hour)},
 	} {
 		stmt, err := conn.Prepare(s.sql)
 		if err != nil {
@@ -239,7 +273,13 @@ func (w *writer) drop(p catalogued) error {
 		return err
 	}
 	w.dropped++
-	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}})
+	delete(w.scattered, p.hour)
+	for _, q := range [...]string{"DELETE FROM lookup WHERE hour = ?", "DELETE FROM partitions WHERE hour = ?"} {
+		if err := sqlitex.ExecuteTransient(w.conn, q, &sqlitex.ExecOptions{Args: []any{p.hour}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // used is the size of the data: pages of the database that are not free.
