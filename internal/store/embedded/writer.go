@@ -32,8 +32,11 @@ type writer struct {
 	// the time of the last write. There are at most as many as hours.
 	scattered map[int64]time.Time
 
-	// added and dropped are the hours of the last transaction.
-	added, dropped int64
+	// added, upgraded and dropped are the hours of the last transaction.
+	added, upgraded, dropped int64
+	// touched are the hours that the transaction changes.
+	touched  []int64
+	versions *versions
 }
 
 // partition is an hour that can be written to.
@@ -51,6 +54,7 @@ type partition struct {
 
 	event, anomaly    *sqlite.Stmt
 	addName, addCount *sqlite.Stmt
+	baseline          *sqlite.Stmt // nil before the first use
 }
 
 // catalogued is a row of the table partitions.
@@ -58,23 +62,27 @@ type catalogued struct {
 	hour              int64
 	name              string
 	events, anomalies int64
+	layout            int64
 	// lookup are the runs as [decodeRuns] reads them.
 	lookup []byte
 }
 
-const catalogueColumns = "hour, name, events, anomalies, runs"
+const catalogueColumns = "hour, name, events, anomalies, layout, runs"
 
 func scanCatalogued(stmt *sqlite.Stmt) catalogued {
-	c := catalogued{hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3)}
-	if n := stmt.ColumnLen(4); n > 0 {
+	c := catalogued{
+		hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3),
+		layout: stmt.ColumnInt64(4),
+	}
+	if n := stmt.ColumnLen(5); n > 0 {
 		c.lookup = make([]byte, n)
-		stmt.ColumnBytes(4, c.lookup)
+		stmt.ColumnBytes(5, c.lookup)
 	}
 	return c
 }
 
 func newWriter(conn *sqlite.Conn) *writer {
-	return &writer{conn: conn, scattered: map[int64]time.Time{}}
+	return &writer{conn: conn, versions: newVersions(), scattered: map[int64]time.Time{}}
 }
 
 // listPartitions returns the catalogue, newest first.
@@ -107,9 +115,9 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 	if err := step(w.begin); err != nil {
 		return err
 	}
-	w.added, w.dropped = 0, 0
+	w.added, w.upgraded, w.dropped, w.touched = 0, 0, 0, w.touched[:0]
 	err = f()
-	if err == nil && w.added+w.dropped > 0 {
+	if err == nil && w.added+w.upgraded+w.dropped > 0 {
 		err = w.refreshViews()
 	}
 	w.conn.SetInterrupt(nil)
@@ -122,8 +130,17 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 		if !w.conn.AutocommitEnabled() {
 			err = errors.Join(err, step(w.rollback))
 		}
+		return err
 	}
-	return err
+	w.versions.bump(w.touched)
+	return nil
+}
+
+// touch says that the transaction changes an hour.
+func (w *writer) touch(hour int64) {
+	if n := len(w.touched); n == 0 || w.touched[n-1] != hour {
+		w.touched = append(w.touched, hour)
+	}
 }
 
 // step runs a statement that returns no rows.
@@ -135,27 +152,31 @@ func step(stmt *sqlite.Stmt) error {
 // partition returns the hour for writing and creates it when it is new. It
 // runs inside a transaction.
 func (w *writer) partition(hour int64) (*partition, error) {
+	w.touch(hour)
 	if i := slices.IndexFunc(w.open, func(p *partition) bool { return p.hour == hour }); i >= 0 {
 		p := w.open[i]
 		w.open = append(slices.Delete(w.open, i, i+1), p)
 		return p, nil
 	}
 	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour), lookup: encodeRuns(nil)}, dict: map[string]int64{}}
-	known := false
-	err := sqlitex.ExecuteTransient(w.conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{
+	if err := sqlitex.ExecuteTransient(w.conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{
 		Args:       []any{hour},
-		ResultFunc: func(stmt *sqlite.Stmt) error { p.catalogued, known = scanCatalogued(stmt), true; return nil },
-	})
-	if err != nil {
+		ResultFunc: func(stmt *sqlite.Stmt) error { p.catalogued = scanCatalogued(stmt); return nil },
+	}); err != nil {
 		return nil, err
 	}
 	p.runs, p.indexed = decodeRuns(p.lookup)
-	if !known {
+	if p.layout == 0 {
 		if err := w.create(p); err != nil {
 			return nil, fmt.Errorf("create tables of hour %s: %w", p.name, err)
 		}
 	} else if err := p.loadDict(w.conn); err != nil {
 		return nil, err
+	}
+	if p.layout < layout {
+		if err := w.upgrade(p); err != nil {
+			return nil, fmt.Errorf("upgrade tables of hour %s: %w", p.name, err)
+		}
 	}
 	for len(w.open) >= openPartitions {
 		w.close1(0)
@@ -173,8 +194,20 @@ func (w *writer) create(p *partition) error {
 		return err
 	}
 	w.added++
-	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, runs) VALUES(?, ?, ?)",
-		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, p.lookup}})
+	p.layout = layout
+	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, layout, runs) VALUES(?, ?, ?, ?)",
+		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, layout, p.lookup}})
+}
+
+// upgrade brings an hour to this layout. It runs inside a transaction.
+func (w *writer) upgrade(p *partition) error {
+	if err := sqlitex.ExecuteScript(w.conn, ddlUpgradePartition(p.name), nil); err != nil {
+		return err
+	}
+	w.upgraded++
+	p.layout = layout
+	return sqlitex.ExecuteTransient(w.conn, "UPDATE partitions SET layout = ? WHERE hour = ?",
+		&sqlitex.ExecOptions{Args: []any{layout, p.hour}})
 }
 
 func (w *writer) refreshViews() error {
@@ -182,11 +215,7 @@ func (w *writer) refreshViews() error {
 	if err != nil {
 		return err
 	}
-	names := make([]string, 0, viewHours)
-	for _, p := range parts[:min(len(parts), viewHours)] {
-		names = append(names, p.name)
-	}
-	return sqlitex.ExecuteScript(w.conn, ddlViews(names), nil)
+	return sqlitex.ExecuteScript(w.conn, ddlViews(parts[:min(len(parts), viewHours)]), nil)
 }
 
 func (p *partition) loadDict(conn *sqlite.Conn) error {
@@ -203,8 +232,8 @@ func (p *partition) prepare(conn *sqlite.Conn) error {
 		stmt **sqlite.Stmt
 		sql  string
 	}{
-		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(34) + ") ON CONFLICT(time, id) DO NOTHING"},
-		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(14) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(countColumns(eventColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(countColumns(anomalyColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
 		{&p.addName, "INSERT INTO d_" + p.name + "(id, val) VALUES(?, ?)"},
 		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ?, runs = coalesce(?, runs) WHERE hour = %d", p.hour)},
 	} {
@@ -245,7 +274,7 @@ func (p *partition) word(v string) (int64, bool, error) {
 }
 
 func (p *partition) finalize() {
-	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount} {
+	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount, p.baseline} {
 		if s != nil {
 			_ = s.Finalize() // repeats the error of the last step, which was handled
 		}
@@ -269,11 +298,15 @@ func (w *writer) drop(p catalogued) error {
 	if i := slices.IndexFunc(w.open, func(o *partition) bool { return o.hour == p.hour }); i >= 0 {
 		w.close1(i)
 	}
-	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name), nil); err != nil {
+	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name, p.layout), nil); err != nil {
 		return err
 	}
 	w.dropped++
 	delete(w.scattered, p.hour)
+	w.touch(p.hour)
+	if err := w.dropSeries(p.hour + 1); err != nil {
+		return err
+	}
 	for _, q := range [...]string{"DELETE FROM lookup WHERE hour = ?", "DELETE FROM partitions WHERE hour = ?"} {
 		if err := sqlitex.ExecuteTransient(w.conn, q, &sqlitex.ExecOptions{Args: []any{p.hour}}); err != nil {
 			return err
