@@ -118,19 +118,22 @@ const rareShare = 25
 func (a *aggregation) addEvents(conn *sqlite.Conn, p catalogued) error {
 	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer w.close()
-	cond, err := a.sel.where(p.layout, w.stored, false)
+	often, err := a.often(conn, p, w)
+	if err != nil {
+		return err
+	}
+	var cond *where
+	if often {
+		cond, err = a.sel.where(p.layout, w.stored, false, true)
+	} else {
+		cond, err = a.sel.condition(conn, &p, w.stored, false)
+	}
 	if err != nil || cond == nil {
 		return err
 	}
 	dims := newDimensionReader(w, a.by)
-	from := " FROM ev_" + p.name
-	if often, err := a.often(conn, p, w); err != nil {
-		return err
-	} else if often {
-		from += " NOT INDEXED"
-	}
 	var m measure
-	return eachRow(conn, "SELECT "+measureColumns+dims.columns()+from+cond.sql.String(), cond.args, func(stmt *sqlite.Stmt) error {
+	return eachRow(conn, "SELECT "+measureColumns+dims.columns()+" FROM ev_"+p.name+cond.sql.String(), cond.args, func(stmt *sqlite.Stmt) error {
 		scanMeasure(stmt, &m)
 		n, err := dims.number(stmt, a.group)
 		if err != nil {
@@ -143,7 +146,7 @@ func (a *aggregation) addEvents(conn *sqlite.Conn, p catalogued) error {
 // often reports whether the service that is asked for has many of the hour's
 // events, and nothing better than the service leads to the rows.
 func (a *aggregation) often(conn *sqlite.Conn, p catalogued, w *words) (bool, error) {
-	if len(a.sel.names) == 0 || a.sel.names[0].column != "svc" || a.sel.trace != nil {
+	if _, better := a.sel.key(); better || len(a.sel.names) == 0 || a.sel.names[0].column != "svc" {
 		return false, nil
 	}
 	svc, err := w.stored(a.sel.names[0].text)

@@ -33,7 +33,7 @@ CREATE TABLE feedback(id BLOB PRIMARY KEY, time INTEGER NOT NULL, anomaly BLOB N
  metric TEXT NOT NULL, value REAL, baseline REAL) WITHOUT ROWID;
 CREATE INDEX feedback_time ON feedback(time, id);
 CREATE INDEX feedback_anomaly ON feedback(anomaly, time, id);
-`}
+`, ddlLookup}
 
 const (
 	schemaVersion = 1 + len(migrations)
@@ -43,7 +43,7 @@ const (
 
 // globalTables are all tables that do not belong to an hour. The last one is the
 // largest, and can be made anew.
-var globalTables = []string{"meta", "partitions", "series", "feedback", "measures"}
+var globalTables = []string{"meta", "partitions", "series", "feedback", "lookup", "measures"}
 
 // migrate brings the schema up to this version, in one transaction.
 func migrate(conn *sqlite.Conn, dir string) error {

@@ -188,6 +188,9 @@ func (s *Store) work() {
 			last = now
 			err = errors.Join(err, s.retain(ctx))
 		}
+		if err == nil {
+			err = s.gatherQuietHours(ctx, every)
+		}
 		if ctx.Err() == nil {
 			s.setHealth(err)
 		}
