@@ -168,7 +168,7 @@ func TestMigrationLeadsToTheSchemaOfANewFile(t *testing.T) {
 		for _, table := range append([]string{"ev_2031051712", "an_2031051712"}, globalTables...) {
 			for _, pragma := range []string{"SELECT name || type || pk FROM pragma_table_info(?) ORDER BY 1", "SELECT name FROM pragma_index_list(?) ORDER BY 1"} {
 				require.NoError(t, sqlitex.ExecuteTransient(s.w.conn, pragma, &sqlitex.ExecOptions{
-					Args:       []any{table},
+					Args: []any{table},
 					ResultFunc: func(stmt *sqlite.Stmt) error {
 						if c := stmt.ColumnText(0); c != "ev_2031051712_trace" {
 							out = append(out, table+" "+c)
