@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,15 @@ func nothing(path string) string {
 	default:
 		return fill(path, "a:b:c")
 	}
+}
+
+// fill replaces the parameters of a path by values, in their order.
+func fill(path string, values ...string) string {
+	for _, v := range values {
+		begin, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
+		path = path[:begin] + url.PathEscape(v) + path[end+1:]
+	}
+	return path
 }
 
 // fillStore keeps something for every route.
@@ -170,7 +180,10 @@ func scenarios() []scenario {
 		sc := func(status int, options map[string]any, prepare func(*api), request func(*http.Request)) {
 			all = append(all, scenario{method: method, path: path, status: status, options: options, prepare: prepare, request: request})
 		}
-		if method == "" {
+		switch {
+		case path == pathTelemetry || path == pathAnomalies:
+			sc(200, nil, fillStore, to(path+"?limit=1"))
+		case method == "":
 			sc(200, nil, fillStore, nil)
 		}
 		sc(400, nil, fillStore, to(example(path)+"?nonsense=1"))
