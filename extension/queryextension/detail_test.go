@@ -414,7 +414,7 @@ func TestBaselineOverTime(t *testing.T) {
 	got, _ := data[baselineSeries](a, fillKey(k.key())+"?end=2025-01-01T00:00:00Z")
 	assert.Empty(t, got.Points, "known, but not then")
 	a.fails(a.get(fillKey("a:b:c")), http.StatusNotFound, codeNotFound)
-	for _, key := range []string{"a", "a:b", "a:b:", "a:b:c:d", "a%3Ab", "a:b:%00c", "a:b:%25zz", strings.Repeat("a", 1025) + ":b:c"} {
+	for _, key := range []string{"a", "a:b", "a:b:", "a:b:c:d", "a%3Ab", "a:b:%00c", strings.Repeat("a", 1025) + ":b:c"} {
 		a.fails(a.get(fillKey(key)), http.StatusBadRequest, codeInvalidParameter)
 	}
 
