@@ -11,9 +11,9 @@
 // implies the single calls at that level), or a method of its own, see [ClassOf].
 //
 //	false  deviations of that size are no anomaly. With the n verdicts that hold
-//	       (at most 5 count), the largest of which called a deviation d false,
+//	       (at most 4 count), the largest of which called a deviation d false,
 //	       nothing is marked up to
-//	           T = d * (1 + n/10) * w(age)
+//	           T = d * (1 + (n+1)/10) * w(age)
 //	       where w is 1 for a week and falls to 0 on the 30th day.
 //	true   deviations of that size are anomalies: T is below them, whatever was
 //	       said before, and one verdict of "false" less counts for n.
@@ -27,11 +27,12 @@
 // The largest of n deviations that were called false is the distribution-free
 // upper tolerance limit of such deviations (Wilks 1941): if the next false alarm
 // comes from where those came from, it is beyond that with probability 1/(n+1).
-// The reserve of 10 % for each verdict is for the same deviation seen again, which
-// is never exactly as large, and grows because many false alarms speak of a heavy
-// tail. It is small and bounded on purpose: on a logarithmic scale five verdicts
-// on a value of 3 times the expected one reach to 5.2 times, so that what is
-// clearly worse than anything that a person has seen is always marked. A rate of
+// The reserve of 20 % is for the same deviation seen again, which is never exactly as
+// large: a level is an average of about eight calls, and both it and what is expected
+// are estimates. It grows by 10 % a verdict because many false alarms speak of a heavy
+// tail. It is small and bounded on purpose: on a logarithmic scale one verdict on a
+// value of 3 times the expected one reaches to 3.7 times, four or more to 5.2 times,
+// so that what is clearly worse than anything that a person has seen is always marked. A rate of
 // false alarms that is made stricter for all deviations alike would not do: it
 // would take away the small true ones on the other side and of other metrics, and
 // would not promise that the very deviation does not come again.

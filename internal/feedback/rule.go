@@ -12,10 +12,10 @@ const (
 	// counts for nothing.
 	holds = 7 * 24 * time.Hour
 	life  = 30 * 24 * time.Hour
-	// reserve is the part of a deviation that each verdict of "false" adds, and
-	// maxReserves the most verdicts that add one.
+	// reserve is the part of a deviation that each verdict of "false" adds, the
+	// first one twice, and maxReserves the most verdicts that add one.
 	reserve     = .1
-	maxReserves = 5
+	maxReserves = 4
 )
 
 // Classes of findings that are alike although methods differ. Other classes are
@@ -128,6 +128,8 @@ func limitsOf(verdicts []verdict, metric, class string, side int, now time.Time)
 	for _, h := range held[:n] {
 		out.tolerated = max(out.tolerated, h.size*h.weight)
 	}
-	out.tolerated *= 1 + reserve*float64(min(max(n-confirmed, 0), maxReserves))
+	if n -= confirmed; n > 0 {
+		out.tolerated *= 1 + reserve*float64(1+min(n, maxReserves))
+	}
 	return out
 }

@@ -67,7 +67,7 @@ func assertOptions(t *testing.T, prefix string, v reflect.Value) {
 		switch key {
 		case "", "detectors", "metrics":
 			continue
-		case "storage":
+		case "storage", "llm_storage":
 			assert.Equal(t, "none", row(t, key)[1])
 			continue
 		}
