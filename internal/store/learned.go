@@ -22,7 +22,8 @@ type Baseline struct {
 	// Samples that the baseline rests on.
 	Samples int64
 	// Expected is the median, Lower and Upper bound what is normal for a single
-	// call: outside of them a call is marked.
+	// call: outside of them a call is marked. On a side on which none is, Lower is
+	// 0, or Upper math.MaxFloat64. All three are finite and not negative.
 	Expected float64
 	Lower    float64
 	Upper    float64
