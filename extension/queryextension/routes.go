@@ -1,10 +1,6 @@
 package queryextension
 
-import (
-	"net/http"
-	"net/url"
-	"strings"
-)
+import "net/http"
 
 // route is one operation of the interface: a path of openapi.yaml and how it is
 // answered. Parameters of the path stand in braces.
@@ -86,13 +82,4 @@ func (rt *route) pattern() string {
 		return "/{$}"
 	}
 	return rt.path
-}
-
-// fill replaces the parameters of a path by values, in their order.
-func fill(path string, values ...string) string {
-	for _, v := range values {
-		begin, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
-		path = path[:begin] + url.PathEscape(v) + path[end+1:]
-	}
-	return path
 }

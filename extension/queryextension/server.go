@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.uber.org/zap"
 
 	"github.com/llm-devops/llm-sentinel/extension/queryextension/internal/metadata"
@@ -97,12 +99,32 @@ func methodNotAllowed(allowed string) http.HandlerFunc {
 
 // httpServer puts the collector's standard server settings around the handler.
 func (s *server) httpServer(ctx context.Context, host component.Host, set component.TelemetrySettings) (*http.Server, error) {
-	srv, err := s.cfg.HTTP.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
+	cfg := s.cfg.HTTP
+	if cfg.CORS.HasValue() {
+		cfg.CORS = configoptional.Some(openCORS(*cfg.CORS.Get()))
+	}
+	srv, err := cfg.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
 	if err != nil {
 		return nil, err
 	}
 	srv.Handler = s.observe(srv.Handler)
 	return srv, nil
+}
+
+// Headers that a page of another origin needs to use the interface: those that
+// it may send, unless the configuration has a list of its own, and those that
+// it may read, beside the ones of the configuration.
+var (
+	corsSent = []string{"Accept", "Authorization", "Content-Type", "If-None-Match", headerLastEventID, headerRequestID, "X-Requested-With"}
+	corsRead = []string{"ETag", "Link", "Retry-After", headerRequestID}
+)
+
+func openCORS(c confighttp.CORSConfig) confighttp.CORSConfig {
+	if len(c.AllowedHeaders) == 0 {
+		c.AllowedHeaders = corsSent
+	}
+	c.ExposedHeaders = append(slices.Clone(corsRead), c.ExposedHeaders...)
+	return c
 }
 
 // refusedOutside answers what confighttp refuses before the routes are reached:
