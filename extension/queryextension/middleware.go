@@ -23,6 +23,7 @@ const (
 	routeUnmatched = "unmatched"
 
 	rejectedBusy    = "too_many_requests"
+	rejectedRate    = "rate_limit"
 	rejectedTimeout = "timeout"
 	rejectedSize    = "response_too_large"
 )

@@ -2,6 +2,8 @@ package queryextension
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"path"
 	"time"
@@ -31,6 +33,8 @@ type server struct {
 	// metrics fetches the collector's own telemetry.
 	metrics *http.Client
 	slots   chan struct{}
+	answers *answers
+	limiter *limiter // nil without a limit
 	routes  []route
 	// closing ends when the extension stops waiting for running requests.
 	closing <-chan struct{}
@@ -45,8 +49,14 @@ func (s *server) handler() http.Handler {
 			pattern = "/{$}"
 		}
 		handle := rt.handle
+		if _, ok := keptRoutes[rt.path]; ok {
+			handle = s.answers.kept(rt.path, handle)
+		}
 		if rt.limited {
 			handle = s.limited(handle)
+		}
+		if !unrated[rt.path] {
+			handle = s.rated(handle)
 		}
 		mux.HandleFunc("GET "+pattern, labelled(rt.path, handle)) // also matches HEAD
 		mux.HandleFunc(pattern, labelled(rt.path, methodNotAllowed))
@@ -80,9 +90,12 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 
 // httpServer puts the collector's standard server settings around the handler.
 func (s *server) httpServer(ctx context.Context, host component.Host, set component.TelemetrySettings) (*http.Server, error) {
+	if err := s.openCache(ctx); err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
 	srv, err := s.cfg.HTTP.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.closeCache())
 	}
 	srv.Handler = s.observe(srv.Handler)
 	return srv, nil

@@ -226,6 +226,7 @@ type Stats struct {
 
 // Stats returns the figures.
 func (c *Cache) Stats() Stats {
+	c.memory.CleanUp() // or the sizes lag behind
 	s := Stats{
 		Memory:  Level{c.hits.Load(), c.misses.Load(), c.inserts.Load(), c.removals.Load()},
 		Entries: int64(c.memory.EstimatedSize()), Bytes: int64(c.memory.WeightedSize()),

@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// errAbandoned is the cause of a load that nobody waits for any more.
-var errAbandoned = errors.New("nobody waits for this answer")
+var (
+	// errAbandoned is the cause of a load that nobody waits for any more.
+	errAbandoned = errors.New("nobody waits for this answer")
+	// errPanicked is what those panic with that waited for a load that panicked.
+	errPanicked = errors.New("the load that this call waited for panicked")
+)
 
 // maxJoinAge is the age up to which others may join a load. Without it a slow
 // load that is asked for all the time would never be cancelled.
@@ -30,7 +34,7 @@ type call struct {
 
 	value    []byte
 	err      error
-	panicked any
+	panicked bool
 }
 
 // do returns what load gives, or the error of ctx as soon as that ends (for the
@@ -62,33 +66,27 @@ func (f *flight) do(ctx context.Context, key Key, load func(context.Context) ([]
 	return c.value, false, c.err
 }
 
-// run lets a panic through after it was noted for those that wait.
+// run lets a panic through, with its stack, after it was noted for those that
+// wait.
 func (f *flight) run(ctx context.Context, key Key, c *call, load func(context.Context) ([]byte, error)) {
-	finished := false
+	c.panicked = true // until load has returned
 	defer func() {
-		if !finished {
-			c.err = errAbandoned // for a load that ended its goroutine
-			c.panicked = recover()
-		}
 		f.mu.Lock()
 		if f.calls[key] == c {
 			delete(f.calls, key)
 		}
 		f.mu.Unlock()
 		close(c.done)
-		if c.panicked != nil {
-			panic(c.panicked)
-		}
 	}()
 	c.value, c.err = load(ctx)
-	finished = true
+	c.panicked = false
 }
 
 func (f *flight) wait(ctx context.Context, c *call) ([]byte, error) {
 	select {
 	case <-c.done:
-		if c.panicked != nil {
-			panic(c.panicked)
+		if c.panicked {
+			panic(errPanicked)
 		}
 		return c.value, c.err
 	case <-ctx.Done():
