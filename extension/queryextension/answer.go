@@ -1,178 +1,183 @@
 package queryextension
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
+	"context"
+	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
+	"iter"
+	"math"
 	"net/http"
-	"strconv"
-	"strings"
-	"sync"
+	"time"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
-// answer is a successful response as it is kept: compressed when that saves a
-// packet, because most clients want it so and it takes an eighth of the memory.
-//
-// Kept, it is: version 1 byte, flags 1, size of the body before compression 4
-// (big endian), digest 16, length of the content type 1, content type, body.
-type answer struct {
-	contentType string
-	// digest is the beginning of the SHA-256 of content type and body.
-	digest [digestBytes]byte
-	size   int
-	body   []byte
-	zipped bool
+// inquiry is a request of a data route whose parameters are known ones, with
+// the storage to ask.
+type inquiry struct {
+	values values
+	http   *http.Request
+	reader store.Reader
+	caps   store.Capabilities
+	now    time.Time
 }
 
-const (
-	digestBytes    = 16
-	answerVersion  = 1
-	answerZipped   = 1 << 0
-	answerHeader   = 1 + 1 + 4 + digestBytes + 1
-	maxContentType = 255
-)
-
-var errAnswerFormat = errors.New("not a kept answer")
-
-// newAnswer keeps body.
-func newAnswer(contentType string, body []byte) answer {
-	if len(contentType) > maxContentType {
-		contentType = typeText
-	}
-	h := sha256.New()
-	h.Write([]byte(contentType))
-	h.Write([]byte{0})
-	h.Write(body)
-	a := answer{contentType: contentType, size: len(body), body: body}
-	copy(a.digest[:], h.Sum(nil))
-	if len(body) >= minGzipBytes {
-		var buf bytes.Buffer
-		buf.Grow(len(body) / 6)
-		writeGzip(&buf, body)
-		a.body, a.zipped = buf.Bytes(), true
-	}
-	return a
+// answerMetadata stands beside the data. What does not apply is left out.
+type answerMetadata struct {
+	Start           time.Time `json:"start,omitzero"`
+	End             time.Time `json:"end,omitzero"`
+	PageSize        int       `json:"page_size,omitempty"`
+	StepSeconds     *int64    `json:"step_seconds,omitempty"`
+	PercentileError *float64  `json:"percentile_error,omitempty"`
+	Truncated       bool      `json:"truncated,omitempty"`
 }
 
-func (a answer) encode() []byte {
-	b := make([]byte, 0, answerHeader+len(a.contentType)+len(a.body))
-	var flags byte
-	if a.zipped {
-		flags |= answerZipped
+// within is the metadata of an answer about a time range.
+func within(t timeRange) answerMetadata {
+	m := answerMetadata{Start: t.start}
+	if t.end.Before(maxTime) {
+		m.End = t.end
 	}
-	b = append(b, answerVersion, flags)
-	b = binary.BigEndian.AppendUint32(b, uint32(a.size))
-	b = append(b, a.digest[:]...)
-	b = append(b, byte(len(a.contentType)))
-	b = append(b, a.contentType...)
-	return append(b, a.body...)
+	return m
 }
 
-// decodeAnswer shares b.
-func decodeAnswer(b []byte) (answer, error) {
-	if len(b) < answerHeader || b[0] != answerVersion || b[1]&^answerZipped != 0 {
-		return answer{}, errAnswerFormat
-	}
-	n := int(b[answerHeader-1])
-	if len(b) < answerHeader+n {
-		return answer{}, errAnswerFormat
-	}
-	a := answer{
-		contentType: string(b[answerHeader : answerHeader+n]), size: int(binary.BigEndian.Uint32(b[2:])),
-		body: b[answerHeader+n:], zipped: b[1]&answerZipped != 0,
-	}
-	copy(a.digest[:], b[6:])
-	if !a.zipped && a.size != len(a.body) {
-		return answer{}, errAnswerFormat
-	}
-	return a, nil
+type answerBody struct {
+	Data     any            `json:"data"`
+	Metadata answerMetadata `json:"metadata"`
 }
 
-// etag is strong: equal bytes on the wire, so the compressed form has its own.
-func (a answer) etag(zipped bool) string {
-	tag := hex.EncodeToString(a.digest[:])
-	if zipped {
-		tag += etagZipped
-	}
-	return `"` + tag + `"`
+// answer makes a handler of a function that finds the data of a route. Its
+// errors are an *apiError, or what the storage said.
+func (s *server) answer(kind string, params []string, find func(context.Context, *inquiry) (any, answerMetadata, error)) http.HandlerFunc {
+	return s.answerWith(http.StatusOK, kind, params, find)
 }
 
-const etagZipped = "-gzip"
-
-// known reports whether the client has this answer already, in either form
-// (RFC 9110 section 13.1.2: the comparison is weak).
-func (a answer) known(h http.Header) bool {
-	mine := hex.EncodeToString(a.digest[:])
-	for _, field := range h.Values("If-None-Match") {
-		for item := range strings.SplitSeq(field, ",") {
-			item = strings.TrimPrefix(strings.TrimSpace(item), "W/")
-			if item == "*" {
-				return true
-			}
-			if tag, ok := strings.CutPrefix(item, `"`); ok {
-				if tag, ok = strings.CutSuffix(tag, `"`); ok && strings.TrimSuffix(tag, etagZipped) == mine {
-					return true
-				}
-			}
+func (s *server) answerWith(status int, kind string, params []string, find func(context.Context, *inquiry) (any, answerMetadata, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := s.findAnswer(r, params, find)
+		if err != nil {
+			sendError(w, r, s.refusal(r.Context(), kind, err))
+			return
 		}
-	}
-	return false
-}
-
-// send writes the answer or 304. plain is the body before compression when it
-// is at hand, else nil.
-func (a answer) send(w http.ResponseWriter, r *http.Request, plain []byte) {
-	zipped := a.zipped && acceptsGzip(r.Header)
-	h := w.Header()
-	// A browser may keep it, for one user, but has to ask whether it still holds.
-	h.Set("Cache-Control", "private, no-cache")
-	h.Set("ETag", a.etag(zipped))
-	addVary(h)
-	if a.known(r.Header) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	h.Set("Content-Type", a.contentType)
-	length := a.size
-	if zipped {
-		h.Set("Content-Encoding", "gzip")
-		length = len(a.body)
-	}
-	h.Set("Content-Length", strconv.Itoa(length))
-	w.WriteHeader(http.StatusOK)
-	switch {
-	case r.Method == http.MethodHead:
-	case !a.zipped || zipped:
-		_, _ = w.Write(a.body) // the client is gone, see send
-	case plain != nil:
-		_, _ = w.Write(plain)
-	default:
-		unzip(w, a.body, a.size)
+		send(w, r, status, typeJSON, body)
 	}
 }
 
-func addVary(h http.Header) {
-	if h.Get("Vary") != "Accept-Encoding" {
-		h.Add("Vary", "Accept-Encoding")
+func (s *server) findAnswer(r *http.Request, params []string, find func(context.Context, *inquiry) (any, answerMetadata, error)) ([]byte, error) {
+	v, e := parseValues(r.URL.RawQuery, params)
+	if e != nil {
+		return nil, e
+	}
+	ctx := r.Context()
+	reader, err := s.reader(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoReader, err)
+	}
+	data, meta, err := find(ctx, &inquiry{values: v, http: r, reader: reader, caps: reader.Capabilities(), now: s.now()})
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(answerBody{data, meta})
+	if err != nil {
+		return nil, fmt.Errorf("encode the answer: %w", err)
+	}
+	if len(body) >= s.cfg.MaxResponseBytes {
+		return nil, s.answerTooLarge()
+	}
+	return append(body, '\n'), nil
+}
+
+// refusal is what the client may know of err.
+func (s *server) refusal(ctx context.Context, kind string, err error) *apiError {
+	var e *apiError
+	if !errors.As(err, &e) {
+		return s.queryError(ctx, kind, err)
+	}
+	if e.code == codeResponseTooLarge {
+		s.reject(ctx, rejectedSize)
+	}
+	return e
+}
+
+func (s *server) answerTooLarge() *apiError {
+	return &apiError{
+		status: http.StatusBadRequest, code: codeResponseTooLarge,
+		message: fmt.Sprintf("the answer is larger than %d bytes; narrow the time range or the filters, or group by less", s.cfg.MaxResponseBytes),
+		details: map[string]any{"max_response_bytes": s.cfg.MaxResponseBytes},
 	}
 }
 
-var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
+func nothingKept(what, id string) *apiError {
+	return &apiError{
+		status: http.StatusNotFound, code: codeNotFound, message: "no such " + what + " is kept",
+		details: map[string]any{"id": shorten(id, 128)},
+	}
+}
 
-// unzip writes size bytes. A damaged answer, which the checksums make as good
-// as impossible, breaks the connection: its length was announced.
-func unzip(w io.Writer, body []byte, size int) {
-	zr := gzipReaders.Get().(*gzip.Reader)
-	defer gzipReaders.Put(zr)
-	if err := zr.Reset(bytes.NewReader(body)); err != nil {
-		panic(http.ErrAbortHandler)
+// take collects at most n results. A backend that ends early without a word
+// because the context ended must not make a short answer.
+func take[T any](ctx context.Context, n int, seq iter.Seq2[T, error]) ([]T, error) {
+	var all []T
+	for v, err := range seq {
+		if err != nil {
+			return nil, err
+		}
+		if len(all) == n {
+			break
+		}
+		all = append(all, v)
 	}
-	if _, err := io.CopyN(w, zr, int64(size)); errors.Is(err, io.EOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {
-		panic(http.ErrAbortHandler)
+	return all, ctx.Err()
+}
+
+// rowList is a JSON list that is cut when it grows too large.
+type rowList struct {
+	json      json.RawMessage
+	n         int
+	room      int
+	truncated bool
+}
+
+func newRowList(room int) *rowList { return &rowList{json: json.RawMessage("["), room: room} }
+
+// add appends a row and reports whether it fitted.
+func (l *rowList) add(row any) (bool, error) {
+	b, err := json.Marshal(row)
+	if err != nil {
+		return false, err
 	}
+	if len(l.json)+len(b)+2 > l.room {
+		l.truncated = true
+		return false, nil
+	}
+	if l.n > 0 {
+		l.json = append(l.json, ',')
+	}
+	l.json = append(l.json, b...)
+	l.n++
+	return true, nil
+}
+
+func (l *rowList) close() json.RawMessage { return append(l.json, ']') }
+
+// number is null unless it is known and finite.
+func number(v float64, known bool) *float64 {
+	if !known || math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+// ratio of a count to a total; not known when the total is 0.
+func ratio(n, total int64) *float64 {
+	return number(float64(n)/float64(total), total > 0)
+}
+
+// list makes null an empty list in JSON.
+func list[T any](v []T) []T {
+	if v == nil {
+		return []T{}
+	}
+	return v
 }

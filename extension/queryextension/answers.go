@@ -32,15 +32,17 @@ const (
 
 // keptRoutes are the routes whose answers depend on the storage and the clock
 // alone, with the hours that they look back by default; 0 when they look at
-// everything. Answers about live engines or feedback are no such answers.
+// everything. Answers about live engines are no such answers.
 var keptRoutes = map[string]int{
-	pathTelemetry:              defaultHours,
-	pathAnomalies:              defaultHours,
-	"/api/v1/stats":            defaultHours,
-	"/api/v1/services":         defaultHours,
-	"/api/v1/models":           defaultHours,
-	"/api/v1/traces/{trace_id}": 0,
-	"/api/v1/sessions/{id}":    168,
+	pathTelemetry: defaultHours,
+	pathAnomalies: defaultHours,
+	pathStats:     defaultHours,
+	pathServices:  defaultHours,
+	pathModels:    defaultHours,
+	pathTrace:     0,
+	pathSession:   defaultSessionHours,
+	pathOverview:  1,
+	pathAnomaly:   0,
 }
 
 // answers keeps what routes have answered. docs/adr/0011 has the rule by which

@@ -105,9 +105,9 @@ func TestAnswersAboutNowMoveWithTheClock(t *testing.T) {
 	now := testNow
 	a := withEvents(t, 1, nil, func(s *server) { s.now = func() time.Time { return now } })
 	for target, drift := range map[string]time.Duration{
-		pathTelemetry + "?hours=1":                                       3600 * time.Millisecond,
-		pathTelemetry:                                                    time.Minute,
-		pathTelemetry + "?start=2026-01-02T11:59:00Z":                    time.Second,
+		pathTelemetry + "?hours=1":                    3600 * time.Millisecond,
+		pathTelemetry:                                 time.Minute,
+		pathTelemetry + "?start=2026-01-02T11:59:00Z": time.Second,
 		pathTelemetry + "?start=2026-01-01T00:00:00Z&limit=3&hours=oops": 0,
 	} {
 		now = testNow

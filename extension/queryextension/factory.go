@@ -30,6 +30,7 @@ func createDefaultConfig() component.Config {
 		MaxResponseBytes:      defaultMaxResponseBytes,
 		Cache:                 defaultCache(),
 		RateLimit:             defaultRateLimit(),
+		MaxStreams:            defaultMaxStreams,
 	}
 }
 

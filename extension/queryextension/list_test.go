@@ -55,8 +55,10 @@ func TestEachFilterChangesTheResult(t *testing.T) {
 	a := newAPI(t, nil)
 	one, other := makeEvent(1, time.Minute), makeEvent(2, 30*time.Hour)
 	other.Service, other.ResponseModel = "assistant", "claude"
+	other.Conversation, other.User, other.Provider, other.Operation, other.Environment, other.Tenant, other.Failed = "s2", "u2", "anthropic", "embeddings", "prod", "t2", true
 	a.store.addEvents(one, other)
 	x, y := makeAnomaly(1, time.Minute), makeAnomaly(2, 30*time.Hour)
+	y.Context.TraceID = strings.Repeat("c", 32)
 	y.Service, y.Model, y.Severity, y.Type, y.Confidence = "assistant", "claude", anomaly.SeverityLow, "my_own", 0.4
 	a.store.with(func(f *fakeReader) { f.anomalies = []anomaly.Anomaly{x, y} })
 
@@ -66,6 +68,13 @@ func TestEachFilterChangesTheResult(t *testing.T) {
 		"hours=48&service=nobody":                     {},
 		"hours=48&model=claude":                       {other.ID.String()},
 		"hours=48&trace_id=" + other.TraceID.String(): {other.ID.String()},
+		"hours=48&session_id=s2":                      {other.ID.String()},
+		"hours=48&user_id=u2":                         {other.ID.String()},
+		"hours=48&provider=anthropic":                 {other.ID.String()},
+		"hours=48&operation=chat":                     {one.ID.String()},
+		"hours=48&environment=prod":                   {other.ID.String()},
+		"hours=48&tenant=t2":                          {other.ID.String()},
+		"hours=48&failed=true":                        {other.ID.String()},
 		"hours=48&ascending=true":                     {other.ID.String(), one.ID.String()},
 		"hours=48&limit=1":                            {one.ID.String()},
 		"hours=48&offset=1":                           {other.ID.String()},
@@ -76,17 +85,18 @@ func TestEachFilterChangesTheResult(t *testing.T) {
 		assert.Equal(t, want, a.page(pathTelemetry+"?"+query).ids("event_id"), query)
 	}
 	for query, want := range map[string][]string{
-		"hours=48":                            {x.ID.String(), y.ID.String()},
-		"hours=48&service=assistant":          {y.ID.String()},
-		"hours=48&model=gpt-4":                {x.ID.String()},
-		"hours=48&severity=low":               {y.ID.String()},
-		"hours=48&anomaly_type=LATENCY-SPIKE": {x.ID.String()},
-		"hours=48&anomaly_type=my_own":        {y.ID.String()},
-		"hours=48&min_confidence=0.9":         {x.ID.String()},
-		"hours=48&ascending=true":             {y.ID.String(), x.ID.String()},
-		"hours=48&limit=1":                    {x.ID.String()},
-		"hours=48&offset=1":                   {y.ID.String()},
-		"":                                    {x.ID.String()},
+		"hours=48":                               {x.ID.String(), y.ID.String()},
+		"hours=48&service=assistant":             {y.ID.String()},
+		"hours=48&model=gpt-4":                   {x.ID.String()},
+		"hours=48&severity=low":                  {y.ID.String()},
+		"hours=48&anomaly_type=LATENCY-SPIKE":    {x.ID.String()},
+		"hours=48&anomaly_type=my_own":           {y.ID.String()},
+		"hours=48&trace_id=" + y.Context.TraceID: {y.ID.String()},
+		"hours=48&min_confidence=0.9":            {x.ID.String()},
+		"hours=48&ascending=true":                {y.ID.String(), x.ID.String()},
+		"hours=48&limit=1":                       {x.ID.String()},
+		"hours=48&offset=1":                      {y.ID.String()},
+		"":                                       {x.ID.String()},
 	} {
 		assert.Equal(t, want, a.page(pathAnomalies+"?"+query).ids("alert_id"), query)
 	}
@@ -128,10 +138,14 @@ func TestBackendThatCanDoLess(t *testing.T) {
 		"limit=2&cursor=" + p.Metadata.NextCursor: "cursor",
 		"offset=1":                            "offset",
 		"trace_id=" + strings.Repeat("a", 32): "trace_id",
+		"session_id=x":                        "session_id", "user_id=x": "user_id", "provider=x": "provider", "operation=x": "operation",
+		"environment=x": "environment", "tenant=x": "tenant", "failed=true": "failed",
 	} {
-		e := a.fails(a.get(pathTelemetry+"?"+query), http.StatusBadRequest, codeUnsupported)
-		assert.Equal(t, parameter, e.Details["parameter"])
+		refused := a.fails(a.get(pathTelemetry+"?"+query), http.StatusBadRequest, codeUnsupported)
+		assert.Equal(t, parameter, refused.Details["parameter"])
 	}
+	e := a.fails(a.get(pathAnomalies+"?trace_id="+strings.Repeat("a", 32)), http.StatusBadRequest, codeUnsupported)
+	assert.Contains(t, e.Message, "embedded backend of llm_storage can")
 	p = a.page(pathTelemetry + "?limit=2&offset=0")
 	assert.Len(t, p.Data, 2)
 	assert.Nil(t, p.Metadata.TotalCount, "not counted is not zero")

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -42,10 +43,17 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, nil)
 	for _, rt := range a.routes {
-		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, "BREW"} {
-			w := a.do(request(t, method, rt.path, http.NoBody))
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, "BREW"} {
+			if strings.Contains(rt.answers(), method) {
+				continue
+			}
+			w := a.do(request(t, method, example(rt.path), http.NoBody))
+			assert.Equal(t, rt.answers(), w.Header().Get("Allow"))
+			if method == http.MethodHead {
+				assert.Equal(t, http.StatusMethodNotAllowed, w.Code)
+				continue
+			}
 			a.fails(w, http.StatusMethodNotAllowed, codeMethodNotAllowed)
-			assert.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 		}
 	}
 }
@@ -268,7 +276,8 @@ func TestIndexTellsTheRoutesAndWhereDataGoes(t *testing.T) {
 	w := a.get(pathIndex)
 	assert.Equal(t, typeText, w.Header().Get("Content-Type"))
 	for _, rt := range a.routes {
-		assert.Contains(t, w.Body.String(), "GET "+rt.path)
+		method, _, _ := strings.Cut(rt.answers(), ",")
+		assert.Regexp(t, "(?m)^  "+method+" +"+regexp.QuoteMeta(rt.path)+" +"+regexp.QuoteMeta(rt.summary)+"$", w.Body.String())
 	}
 	assert.Contains(t, w.Body.String(), "OTEL_EXPORTER_OTLP_ENDPOINT")
 	assert.Less(t, len(a.index()), minResponseBytes)

@@ -2,125 +2,40 @@ package queryextension
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"maps"
 	"mime"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 )
 
-// scenario brings one route to one status.
-type scenario struct {
-	path    string
-	status  int
-	options map[string]any
-	adjust  func(*server)
-	prepare func(*api)
-	request func(*http.Request)
-}
-
-func scenarios() []scenario {
-	auth := map[string]any{"http": map[string]any{"auth": map[string]any{"authenticator": "fake_auth"}}}
-	noMetrics := map[string]any{"metrics_endpoint": "http://127.0.0.1:1/metrics"}
-	query := func(q string) func(*http.Request) { return func(r *http.Request) { r.URL.RawQuery = q } }
-	answer := func(body string, err error) func(*server) {
-		return func(s *server) {
-			s.metrics.Transport = roundTripFunc(func(r *http.Request) (*http.Response, error) {
-				if err != nil {
-					<-r.Context().Done()
-					return nil, err
-				}
-				w := httptest.NewRecorder()
-				_, _ = w.WriteString(body)
-				return w.Result(), nil
-			})
-		}
-	}
-	all := []scenario{
-		{path: pathIndex, status: 200},
-		{path: pathLive, status: 200},
-		{path: pathOpenAPI, status: 200},
-		{path: pathHealth, status: 200, prepare: func(a *api) {
-			a.report(alertID, component.KindExporter, componentstatus.NewRecoverableErrorEvent(errors.New("x")), traces)
-		}},
-		{path: pathReady, status: 200, prepare: func(a *api) { a.health.setReady(true) }},
-		{path: pathReady, status: 503},
-		{path: pathMetrics, status: 200, adjust: answer("up 1\n", nil)},
-		{path: pathMetrics, status: 404, options: map[string]any{"metrics_endpoint": ""}},
-		{path: pathMetrics, status: 408, options: map[string]any{"request_timeout": "5ms"}, adjust: answer("", errors.New("slow"))},
-		{path: pathMetrics, status: 502, options: noMetrics},
-		{path: pathMetrics, status: 503, prepare: (*api).closeNow, request: gone, adjust: answer("", errors.New("slow"))},
-		{path: pathMetrics, status: 508, request: func(r *http.Request) { r.Header.Set(headerMetricsFetch, "1") }},
-	}
-	for _, path := range []string{pathTelemetry, pathAnomalies} {
-		all = append(all,
-			scenario{path: path, status: 200, request: query("limit=1"), prepare: func(a *api) {
-				a.store.addEvents(makeEvent(1, 0), makeEvent(2, time.Minute))
-				custom := makeAnomaly(2, time.Minute)
-				custom.Type, custom.Method = "my_own", "my_method"
-				a.store.with(func(f *fakeReader) { f.anomalies = []anomaly.Anomaly{custom, makeAnomaly(1, time.Hour)} })
-			}},
-			scenario{path: path, status: 400, request: query("limit=0")},
-			scenario{path: path, status: 408, options: map[string]any{"request_timeout": "5ms"}, prepare: func(a *api) { a.store.with(func(f *fakeReader) { f.hang = true }) }},
-			scenario{path: path, status: 500, prepare: func(a *api) { a.store.with(func(f *fakeReader) { f.rowErr = errors.New("x") }) }},
-			scenario{path: path, status: 503, prepare: func(a *api) { a.storage.fail(errors.New("x")) }},
-		)
-	}
-	for _, path := range []string{pathMetrics, pathTelemetry, pathAnomalies} {
-		all = append(all, scenario{path: path, status: 429, options: map[string]any{"max_concurrent_requests": 1}, prepare: func(a *api) { a.slots <- struct{}{} }})
-	}
-	for _, path := range []string{pathIndex, pathHealth, pathLive, pathReady, pathMetrics, pathTelemetry, pathAnomalies, pathOpenAPI} {
-		all = append(all,
-			scenario{path: path, status: 401, options: auth},
-			scenario{path: path, status: 405, request: func(r *http.Request) { r.Method = http.MethodPost }},
-			scenario{path: path, status: 413, request: func(r *http.Request) { r.ContentLength = 1 << 40 }},
-			scenario{path: path, status: 500, adjust: func(s *server) {
-				for i := range s.routes {
-					s.routes[i].handle = func(http.ResponseWriter, *http.Request) { panic("bug") }
-				}
-			}},
-		)
-	}
-	return all
-}
-
-func (a *api) closeNow() { a.close() }
-
-// gone replaces the context by one that has ended.
-func gone(r *http.Request) {
-	ctx, cancel := context.WithCancel(r.Context())
-	cancel()
-	*r = *r.WithContext(ctx)
-}
-
 func TestDescriptionAndRoutesAgree(t *testing.T) {
 	t.Parallel()
 	s := loadSpec(t)
-	described := slices.Sorted(maps.Keys(s.paths()))
 	var served []string
 	for _, rt := range newAPI(t, nil).routes {
-		served = append(served, rt.path)
+		method, _, _ := strings.Cut(rt.answers(), ",")
+		served = append(served, method+" "+rt.path)
+		for name := range s.parameters(method, rt.path, "path") {
+			assert.Contains(t, rt.path, "{"+name+"}")
+		}
+		assert.Len(t, s.parameters(method, rt.path, "path"), strings.Count(rt.path, "{"), rt.path)
+		described := make([]string, 0, len(rt.params))
+		for name := range s.parameters(method, rt.path, "query") {
+			described = append(described, name)
+		}
+		assert.ElementsMatch(t, rt.params, described, rt.path)
 	}
 	slices.Sort(served)
-	assert.Equal(t, described, served)
-	for _, path := range described {
-		assert.Equal(t, []string{"get"}, slices.Sorted(maps.Keys(s.resolve(s.paths()[path]))))
-	}
+	assert.Equal(t, s.operations(), served)
 }
 
 // Each described status can be reached, each reached one is described, and the
@@ -138,20 +53,21 @@ func TestEveryDescribedResponse(t *testing.T) {
 		if sc.prepare != nil {
 			sc.prepare(a)
 		}
-		r := request(t, http.MethodGet, sc.path, http.NoBody)
-		if sc.request != nil {
-			sc.request(r)
-		}
+		r := sc.build(t)
 		w := a.do(r)
-		where := fmt.Sprintf("%s %d", sc.path, sc.status)
+		where := sc.method + " " + sc.path + " " + strconv.Itoa(sc.status)
 		require.Equal(t, sc.status, w.Code, "%s: %s", where, w.Body.String())
 		reached[where] = true
 
-		described, ok := s.operation(sc.path)["responses"].(map[string]any)[strconv.Itoa(sc.status)]
+		described, ok := s.operation(sc.method, sc.path)["responses"].(map[string]any)[strconv.Itoa(sc.status)]
 		require.True(t, ok, "%s is not described", where)
 		response := s.resolve(described)
-		for name := range response["headers"].(map[string]any) {
-			assert.NotEmpty(t, w.Header().Get(name), "%s: header %s", where, name)
+		for name, header := range response["headers"].(map[string]any) {
+			value := w.Header().Get(name)
+			assert.NotEmpty(t, value, "%s: header %s", where, name)
+			if enum, ok := s.resolve(s.resolve(header)["schema"])["enum"].([]any); ok {
+				assert.Contains(t, enum, value, "%s: header %s", where, name)
+			}
 		}
 		media, _, err := mime.ParseMediaType(w.Header().Get("Content-Type"))
 		require.NoError(t, err)
@@ -163,9 +79,10 @@ func TestEveryDescribedResponse(t *testing.T) {
 			require.NoError(t, s.check(where, s.resolve(s.resolve(content)["schema"]), body))
 		}
 	}
-	for path := range s.paths() {
-		for status := range s.operation(path)["responses"].(map[string]any) {
-			assert.True(t, reached[path+" "+status], "no scenario reaches %s %s", path, status)
+	for _, op := range s.operations() {
+		method, path, _ := strings.Cut(op, " ")
+		for status := range s.operation(method, path)["responses"].(map[string]any) {
+			assert.True(t, reached[op+" "+status], "no scenario reaches %s %s", op, status)
 		}
 	}
 }
@@ -174,33 +91,56 @@ func TestDescribedParameters(t *testing.T) {
 	t.Parallel()
 	s := loadSpec(t)
 	a := newAPI(t, nil)
-	for path := range s.paths() {
-		want := map[string][]string{pathTelemetry: telemetryParams, pathAnomalies: anomalyParams}[path]
-		params := s.parameters(path)
-		assert.Len(t, params, len(want), path)
-		for _, name := range want {
-			schema, ok := params[name]
-			if !assert.True(t, ok, "%s: %s is not described", path, name) {
-				continue
-			}
+	fillStore(a)
+	ask := func(path, name, value string) int {
+		r := streamless(t, path)
+		r.URL.RawQuery = url.Values{name: {value}}.Encode()
+		return a.do(r).Code
+	}
+	for _, rt := range a.routes {
+		if rt.method != "" {
+			continue
+		}
+		for name, schema := range s.parameters(http.MethodGet, rt.path, "query") {
 			good, bad := samples(name, schema)
 			for _, v := range good {
-				r := request(t, http.MethodGet, path, http.NoBody)
-				r.URL.RawQuery = name + "=" + v
-				w := a.do(r)
-				assert.Equal(t, http.StatusOK, w.Code, "%s?%s: %s", path, r.URL.RawQuery, w.Body.String())
+				// The only thing that a good value may lead to beside an answer is that
+				// nothing matches.
+				assert.Contains(t, []int{http.StatusOK, http.StatusNotFound}, ask(rt.path, name, v), "%s?%s=%s", rt.path, name, v)
 			}
 			for _, v := range bad {
-				r := request(t, http.MethodGet, path, http.NoBody)
-				r.URL.RawQuery = name + "=" + v
-				assert.Equal(t, http.StatusBadRequest, a.do(r).Code, "%s?%s", path, r.URL.RawQuery)
+				assert.Equal(t, http.StatusBadRequest, ask(rt.path, name, v), "%s?%s=%s", rt.path, name, v)
+			}
+		}
+		for name, schema := range s.parameters(http.MethodGet, rt.path, "header") {
+			good, bad := samples(name, schema)
+			for i, v := range append(good, bad...) {
+				r := streamless(t, rt.path)
+				r.Header.Set(name, v)
+				want := http.StatusBadRequest
+				if i < len(good) || v == "" { // an empty header is no header
+					want = http.StatusOK
+				}
+				assert.Equal(t, want, a.do(r).Code, "%s: %q", name, v)
 			}
 		}
 	}
 	for name, want := range map[string]int{"limit": defaultLimit, "hours": defaultHours, "offset": 0} {
-		assert.Equal(t, want, s.parameters(pathTelemetry)[name]["default"], name)
+		assert.Equal(t, want, s.parameters(http.MethodGet, pathTelemetry, "query")[name]["default"], name)
 	}
+	assert.Equal(t, defaultSessionHours, s.parameters(http.MethodGet, pathSession, "query")["hours"]["default"])
+	assert.Equal(t, maxOverviewHours, s.parameters(http.MethodGet, pathOverview, "query")["hours"]["maximum"])
 	assert.Equal(t, defaultLimit, a.page(pathTelemetry).Metadata.PageSize)
+}
+
+// streamless asks for a route so that the answer has an end: of a stream, only
+// the head.
+func streamless(t *testing.T, path string) *http.Request {
+	method := http.MethodGet
+	if path == pathStream {
+		method = http.MethodHead
+	}
+	return request(t, method, example(path), http.NoBody)
 }
 
 // samples derives values at and beyond the described limits.
@@ -213,23 +153,35 @@ func samples(name string, schema map[string]any) (good, bad []string) {
 		low, high := schema["minimum"].(int), schema["maximum"].(int)
 		return []string{strconv.Itoa(low), strconv.Itoa(high), "0.25"}, []string{strconv.Itoa(low - 1), strconv.Itoa(high + 1), "NaN", "x", ""}
 	case "boolean":
+		if schema["enum"] != nil {
+			return []string{"true"}, []string{"false", "1", "TRUE", ""}
+		}
 		return []string{"true", "false"}, []string{"1", "TRUE", ""}
 	}
 	switch {
 	case schema["format"] == "date-time":
-		return []string{"1999-12-31T23:59:59.5Z", "1999-12-31T23:59:59%2B02:00"}, []string{"1999-12-31", "x", ""}
+		return []string{"1999-12-31T23:59:59.5Z", "1999-12-31T23:59:59+02:00"}, []string{"1999-12-31", "x", ""}
+	case schema["format"] == "uuid":
+		return []string{"6f1c1a8e-7f0a-4a58-9f0c-2f6f6f3f1d10"}, []string{"x", "00000000-0000-0000-0000-000000000000", ""}
 	case schema["enum"] != nil:
 		for _, v := range schema["enum"].([]any) {
 			good = append(good, v.(string), strings.ToUpper(v.(string)))
 		}
 		return good, []string{"x", ""}
-	case schema["pattern"] != nil:
-		return []string{strings.Repeat("aF", 16)}, []string{strings.Repeat("a", 31), strings.Repeat("a", 33), strings.Repeat("g", 32), ""}
+	case name == headerLastEventID:
+		return []string{"1767355200000000000-6f1c1a8e-7f0a-4a58-9f0c-2f6f6f3f1d10"}, []string{
+			"x", "1-x", "-1-6f1c1a8e-7f0a-4a58-9f0c-2f6f6f3f1d10", "01-6f1c1a8e-7f0a-4a58-9f0c-2f6f6f3f1d10", "1-6F1C1A8E-7F0A-4A58-9F0C-2F6F6F3F1D10", "",
+		}
 	case schema["examples"] != nil:
 		for _, v := range schema["examples"].([]any) {
 			good = append(good, v.(string))
 		}
-		return good, []string{strings.Repeat("x", schema["maxLength"].(int)+1), ""}
+		if limit, ok := schema["maxLength"].(int); ok {
+			return good, []string{strings.Repeat("x", limit+1), ""}
+		}
+		return good, []string{"x", "1s", "service,service", "service,", ""}
+	case schema["pattern"] != nil:
+		return []string{strings.Repeat("aF", 16)}, []string{strings.Repeat("a", 31), strings.Repeat("a", 33), strings.Repeat("g", 32), ""}
 	case schema["maxLength"] != nil:
 		return []string{strings.Repeat("x", schema["maxLength"].(int))}, []string{strings.Repeat("x", schema["maxLength"].(int)+1), ""}
 	default:
@@ -243,7 +195,7 @@ func TestAllTypesAreListedAsExamples(t *testing.T) {
 	for _, typ := range anomaly.Types() {
 		names = append(names, string(typ))
 	}
-	assert.Equal(t, names, loadSpec(t).parameters(pathAnomalies)["anomaly_type"]["examples"])
+	assert.Equal(t, names, loadSpec(t).parameters(http.MethodGet, pathAnomalies, "query")["anomaly_type"]["examples"])
 }
 
 // The list of codes in the description is the list in respond.go.
@@ -256,6 +208,7 @@ func TestDescribedCodes(t *testing.T) {
 		codeBadRequest, codeInternal, codeInvalidCursor, codeInvalidLimit, codeInvalidParameter, codeInvalidSeverity, codeInvalidTime,
 		codeLoopDetected, codeMethodNotAllowed, codeMetricsFailed, codeNotFound, codePayloadTooLarge, codeQueryFailed,
 		codeResponseTooLarge, codeStorageUnavailable, codeTimeout, codeTooManyRequests, codeUnauthorized, codeUnhealthy, codeUnsupported,
+		codeUnsupportedMedia,
 	}
 	assert.Equal(t, codes, described)
 }

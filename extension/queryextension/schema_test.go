@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
@@ -43,17 +44,33 @@ func (s *spec) resolve(v any) map[string]any {
 
 func (s *spec) paths() map[string]any { return s.root["paths"].(map[string]any) }
 
-func (s *spec) operation(path string) map[string]any {
+// operation is the description of one method of a path.
+func (s *spec) operation(method, path string) map[string]any {
 	s.t.Helper()
-	return s.resolve(s.resolve(s.paths()[path])["get"])
+	return s.resolve(s.resolve(s.paths()[path])[strings.ToLower(method)])
 }
 
-func (s *spec) parameters(path string) map[string]map[string]any {
+// operations are all of them, as "GET /path".
+func (s *spec) operations() []string {
+	var all []string
+	for path := range s.paths() {
+		for method := range s.resolve(s.paths()[path]) {
+			all = append(all, strings.ToUpper(method)+" "+path)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// parameters are the schemas of those that stand in one place: query, path or
+// header.
+func (s *spec) parameters(method, path, in string) map[string]map[string]any {
 	all := map[string]map[string]any{}
-	list, _ := s.operation(path)["parameters"].([]any)
+	list, _ := s.operation(method, path)["parameters"].([]any)
 	for _, p := range list {
-		m := s.resolve(p)
-		all[m["name"].(string)] = s.resolve(m["schema"])
+		if m := s.resolve(p); m["in"] == in {
+			all[m["name"].(string)] = s.resolve(m["schema"])
+		}
 	}
 	return all
 }
@@ -127,20 +144,24 @@ func (s *spec) check(where string, schema map[string]any, v any) error {
 				errs = append(errs, s.check(fmt.Sprintf("%s[%d]", where, i), s.resolve(want), value))
 			}
 		case "format":
-			if text, ok := v.(string); ok && want == "date-time" {
+			text, ok := v.(string)
+			if ok && want == "date-time" {
 				if _, err := time.Parse(time.RFC3339Nano, text); err != nil {
 					bad("%v", err)
 				}
 			}
+			if _, err := uuid.Parse(text); ok && want == "uuid" && err != nil {
+				bad("%v", err)
+			}
 		case "minimum", "maximum":
-			if n, ok := v.(float64); ok && ((keyword == "minimum" && n < number(want)) || (keyword == "maximum" && n > number(want))) {
+			if n, ok := v.(float64); ok && ((keyword == "minimum" && n < limitOf(want)) || (keyword == "maximum" && n > limitOf(want))) {
 				bad("%v is beyond %s %v", n, keyword, want)
 			}
 		case "maxLength":
 			if text, ok := v.(string); ok && len(text) > want.(int) {
 				bad("longer than %v", want)
 			}
-		case "description":
+		case "description", "default":
 		default:
 			bad("keyword %s is not checked by this test", keyword)
 		}
@@ -148,7 +169,7 @@ func (s *spec) check(where string, schema map[string]any, v any) error {
 	return errors.Join(errs...)
 }
 
-func number(v any) float64 {
+func limitOf(v any) float64 {
 	if i, ok := v.(int); ok {
 		return float64(i)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -36,6 +37,13 @@ type server struct {
 	answers *answers
 	limiter *limiter // nil without a limit
 	routes  []route
+	// extension is the storage extension, which may do more than have a reader.
+	extension any
+	streams   chan struct{}
+	poller    *poller
+	// draining ends when streams have to.
+	draining   chan struct{}
+	endStreams func()
 	// closing ends when the extension stops waiting for running requests.
 	closing <-chan struct{}
 }
@@ -43,13 +51,10 @@ type server struct {
 // handler is everything below TLS, CORS and authentication.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, rt := range s.routes {
-		pattern := rt.path
-		if pattern == "/" {
-			pattern = "/{$}"
-		}
-		handle := rt.handle
-		if _, ok := keptRoutes[rt.path]; ok {
+	for i := range s.routes {
+		rt := &s.routes[i]
+		handle, method := rt.handle, rt.method
+		if _, ok := keptRoutes[rt.path]; ok && method == "" {
 			handle = s.answers.kept(rt.path, handle)
 		}
 		if rt.limited {
@@ -58,14 +63,20 @@ func (s *server) handler() http.Handler {
 		if !unrated[rt.path] {
 			handle = s.rated(handle)
 		}
-		mux.HandleFunc("GET "+pattern, labelled(rt.path, handle)) // also matches HEAD
-		mux.HandleFunc(pattern, labelled(rt.path, methodNotAllowed))
+		if method == "" {
+			method = http.MethodGet // also matches HEAD
+			handle = s.drained(handle)
+		}
+		mux.HandleFunc(method+" "+rt.pattern(), labelled(rt.path, handle))
+		mux.HandleFunc(rt.pattern(), labelled(rt.path, s.drained(methodNotAllowed(rt.answers()))))
 	}
-	mux.HandleFunc("/", notFound)
+	mux.HandleFunc("/", s.drained(notFound))
+	unclean := s.drained(notFound)
 	return s.limitBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// ServeMux answers unclean paths with a redirect in HTML.
-		if p := r.URL.Path; p == "" || p[0] != '/' || path.Clean(p) != p {
-			notFound(w, r)
+		// ServeMux answers unclean paths with a redirect in HTML. What is escaped
+		// belongs to a name and is left alone.
+		if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || path.Clean(p) != p {
+			unclean(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -83,9 +94,14 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	sendError(w, r, &apiError{status: http.StatusNotFound, code: codeNotFound, message: "there is no such route; GET / lists them"})
 }
 
-func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", "GET, HEAD")
-	sendError(w, r, &apiError{status: http.StatusMethodNotAllowed, code: codeMethodNotAllowed, message: "this route answers GET and HEAD only"})
+func methodNotAllowed(allowed string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allowed)
+		sendError(w, r, &apiError{
+			status: http.StatusMethodNotAllowed, code: codeMethodNotAllowed,
+			message: "this route answers " + strings.ReplaceAll(allowed, ", ", " and ") + " only",
+		})
+	}
 }
 
 // httpServer puts the collector's standard server settings around the handler.
