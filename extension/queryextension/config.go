@@ -47,6 +47,12 @@ type Config struct {
 	// take. Default: 16777216 bytes (16 MiB).
 	MaxResponseBytes int `mapstructure:"max_response_bytes"`
 
+	// Cache keeps answers until the storage has changed.
+	Cache CacheConfig `mapstructure:"cache"`
+
+	// RateLimit bounds how often one client may ask.
+	RateLimit RateLimitConfig `mapstructure:"rate_limit"`
+
 	// prevent unkeyed literal initialization
 	_ struct{}
 }

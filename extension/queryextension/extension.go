@@ -113,6 +113,7 @@ func (e *queryExtension) Start(ctx context.Context, host component.Host) error {
 	listener, err := e.cfg.HTTP.ToListener(ctx)
 	if err != nil {
 		cancel()
+		err = errors.Join(err, s.closeCache())
 		return fmt.Errorf("http::endpoint %s: %w", e.cfg.HTTP.NetAddr.Endpoint, err)
 	}
 
@@ -143,6 +144,8 @@ func newServer(cfg *Config, set extension.Settings, tb *metadata.TelemetryBuilde
 		}
 		return r.Ping(ctx)
 	}}
+	s.answers = &answers{server: s}
+	s.limiter = newLimiter(&cfg.RateLimit)
 	s.routes = s.routeTable()
 	names := make([]string, len(s.routes))
 	for i, rt := range s.routes {
@@ -210,5 +213,5 @@ func (e *queryExtension) Shutdown(ctx context.Context) error {
 	e.server.storage.wait(ctx)
 	e.server.metrics.CloseIdleConnections()
 	e.http = nil
-	return err
+	return errors.Join(err, e.server.closeCache())
 }

@@ -28,6 +28,8 @@ func createDefaultConfig() component.Config {
 		RequestTimeout:        defaultRequestTimeout,
 		MaxConcurrentRequests: defaultMaxConcurrentRequests,
 		MaxResponseBytes:      defaultMaxResponseBytes,
+		Cache:                 defaultCache(),
+		RateLimit:             defaultRateLimit(),
 		MaxStreams:            defaultMaxStreams,
 	}
 }
