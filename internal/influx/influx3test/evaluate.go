@@ -117,7 +117,7 @@ func (s *statement) check(t *table) error {
 func (t *table) column(name string) (columnType, error) {
 	kind, ok := t.columns[name]
 	if !ok {
-		return "", fmt.Errorf("Schema error: No field named %s. Valid fields are %s.", name, strings.Join(t.names, ", ")) //nolint:staticcheck // the server's words
+		return "", fmt.Errorf("Schema error: No field named %s. Valid fields are %s.", name, strings.Join(t.names, ", ")) //nolint:staticcheck,revive // the server's words
 	}
 	return kind, nil
 }

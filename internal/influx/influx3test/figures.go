@@ -46,7 +46,7 @@ func figure(it item, kind columnType, rows []row) (columnType, any) {
 				whole += v
 				sum += float64(v)
 			case uint64:
-				whole += int64(v) //nolint:gosec // a test's numbers are small
+				whole += int64(v)
 				sum += float64(v)
 			case float64:
 				sum += v

@@ -2,6 +2,7 @@ package influx3test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,8 @@ type token struct {
 	kind tokenKind
 	text string
 }
+
+var signs = []string{"*", "(", ")", ",", ".", "=", "<", ">", "<=", ">=", "<>", "!="}
 
 // scan cuts a query into tokens; the last one is tokenEnd.
 func scan(sql string) ([]token, error) {
@@ -65,7 +68,7 @@ func scan(sql string) ([]token, error) {
 				}
 			}
 			text := sql[i : i+n]
-			if !strings.Contains("* ( ) , . = < > <= >= <> !=", text) {
+			if !slices.Contains(signs, text) {
 				return nil, fmt.Errorf("SQL error: unexpected character %q", text)
 			}
 			out = append(out, token{tokenSign, text})
