@@ -1,4 +1,4 @@
-package influxdbexporter
+package line
 
 import (
 	"sync"
@@ -17,8 +17,6 @@ const (
 	levelAll
 )
 
-// overflowValue stands for tag values beyond max_series.
-const overflowValue = "__overflow__"
 
 // levelAllSeries is the number of tag sets at levelAll: one of the telemetry
 // and one for each severity of the anomalies.
