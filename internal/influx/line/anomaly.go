@@ -18,7 +18,10 @@ var anomalyColumns = []column[finding]{
 	textDim("service", func(a *finding) *string { return &a.Service }),
 	textDim("model", func(a *finding) *string { return &a.Model }),
 	dimColumn(ColumnSeverity, func(a *finding) string { return a.Severity.String() },
-		func(r *row[finding], s string) (err error) { r.item.Severity, err = anomaly.ParseSeverity(s); return err }),
+		func(r *row[finding], s string) (err error) {
+			r.item.Severity, err = anomaly.ParseSeverity(s)
+			return err
+		}),
 	dimColumn(ColumnType, func(a *finding) string { return string(a.Type) },
 		func(r *row[finding], s string) error { r.item.Type = anomaly.Type(s); return nil }),
 	dimColumn("method", func(a *finding) string { return string(a.Method) },

@@ -81,7 +81,9 @@ var eventColumns = []column[event]{
 		func(r *row[event], x any) (err error) { r.noEnd, err = asBool(x); return err }),
 	// Nothing is known of the model that answered: model is the one asked for.
 	newColumn("model_asked", TypeBool,
-		func(b *Buffer, c *column[event], e *event) { b.flag(c.key, e.ResponseModel == "" && e.RequestModel != "") },
+		func(b *Buffer, c *column[event], e *event) {
+			b.flag(c.key, e.ResponseModel == "" && e.RequestModel != "")
+		},
 		func(r *row[event], x any) (err error) { r.asked, err = asBool(x); return err }),
 	flagColumn("streaming", func(e *event) *bool { return &e.Streaming }),
 	flagColumn("estimated", func(e *event) *bool { return &e.Estimated }),

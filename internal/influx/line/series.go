@@ -17,7 +17,6 @@ const (
 	levelAll
 )
 
-
 // levelAllSeries is the number of tag sets at levelAll: one of the telemetry
 // and one for each severity of the anomalies.
 const levelAllSeries = 5
