@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 )
 
 // API names a write protocol.
@@ -46,6 +48,10 @@ const (
 	minPayloadBytes = 64 << 10
 	maxPayloadBytes = 64 << 20
 	maxPayloadLines = 1_000_000
+
+	defaultTextBytes = 10_000
+	// lineBytes is what a line may need beside prompt and response.
+	lineBytes = 256 << 10
 )
 
 // Config is the configuration of the exporter.
@@ -66,6 +72,12 @@ type Config struct {
 	Measurements MeasurementsConfig `mapstructure:"measurements"`
 	// Tags lists what becomes a tag; everything else is a field.
 	Tags TagsConfig `mapstructure:"tags"`
+	// IncludeText also writes prompts and responses. They are often personal
+	// data; have them redacted before. Default false.
+	IncludeText bool `mapstructure:"include_text"`
+	// MaxTextBytes is the longest prompt or response that is written, in bytes;
+	// what is longer is cut. Between 1 and 60000. Default 10000.
+	MaxTextBytes int `mapstructure:"max_text_bytes"`
 	// MaxSeries is the number of distinct tag sets that are written within
 	// SeriesIdleTimeout. Beyond it tag values become __overflow__. Default
 	// 10000, between 10 and 10000000.
@@ -166,6 +178,7 @@ func createDefaultConfig() component.Config {
 			Telemetry: []string{"service", "model", "provider", "operation", "environment"},
 			Anomaly:   []string{"service", "model", "severity", "type", "method"},
 		},
+		MaxTextBytes:      defaultTextBytes,
 		MaxSeries:         10_000,
 		SeriesIdleTimeout: 24 * time.Hour,
 		PayloadMaxBytes:   4 << 20,
@@ -204,7 +217,22 @@ func (c *Config) Validate() error {
 	if c.PayloadMaxLines < 1 || c.PayloadMaxLines > maxPayloadLines {
 		errs = append(errs, fmt.Errorf("payload_max_lines must be between 1 and %d, got %d", maxPayloadLines, c.PayloadMaxLines))
 	}
+	if c.MaxTextBytes < 1 || c.MaxTextBytes > line.MaxTextBytes {
+		errs = append(errs, fmt.Errorf("max_text_bytes must be between 1 and %d, got %d", line.MaxTextBytes, c.MaxTextBytes))
+	} else if need := 4*c.MaxTextBytes + lineBytes; c.IncludeText && c.PayloadMaxBytes < need {
+		errs = append(errs, fmt.Errorf("payload_max_bytes must be at least %d with include_text and max_text_bytes %d, got %d", need, c.MaxTextBytes, c.PayloadMaxBytes))
+	}
 	return errors.Join(errs...)
+}
+
+// lines says how items become lines.
+func (c *Config) lines() line.Options {
+	return line.Options{
+		Telemetry: c.Measurements.Telemetry, Anomaly: c.Measurements.Anomaly,
+		TelemetryTags: c.Tags.Telemetry, AnomalyTags: c.Tags.Anomaly,
+		MaxSeries: c.MaxSeries, SeriesIdleTimeout: c.SeriesIdleTimeout,
+		IncludeText: c.IncludeText, MaxTextBytes: c.MaxTextBytes,
+	}
 }
 
 func validEndpoint(endpoint string) error {
@@ -256,7 +284,7 @@ func (c *V2Config) Validate() error {
 func (c *MeasurementsConfig) Validate() error {
 	var errs []error
 	for _, m := range []struct{ key, name string }{{"telemetry", c.Telemetry}, {"anomaly", c.Anomaly}} {
-		if cleanTag(m.name) != m.name || m.name == "" {
+		if line.CleanTag(m.name) != m.name || m.name == "" {
 			errs = append(errs, fmt.Errorf("%s must be a name without control characters and without a backslash at its end, got %q", m.key, m.name))
 		}
 	}
@@ -268,7 +296,7 @@ func (c *MeasurementsConfig) Validate() error {
 
 // Validate implements confmap.Validator.
 func (c *TagsConfig) Validate() error {
-	return errors.Join(validTags("telemetry", c.Telemetry, telemetryDims), validTags("anomaly", c.Anomaly, anomalyDims))
+	return errors.Join(validTags("telemetry", c.Telemetry, line.EventDimensions()), validTags("anomaly", c.Anomaly, line.AnomalyDimensions()))
 }
 
 func validTags(key string, names, allowed []string) error {

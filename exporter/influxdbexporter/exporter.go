@@ -17,6 +17,7 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 )
 
 // logPeriod is the time between two log lines about the same kind of loss.
@@ -31,7 +32,7 @@ type influxExporter struct {
 	config    *Config
 	set       exporter.Settings
 	extractor *genai.Extractor
-	schema    *schema
+	schema    *line.Schema
 	observer  *observer
 	logs      throttle
 	batches   sync.Pool
@@ -42,7 +43,7 @@ type influxExporter struct {
 }
 
 func newExporter(config *Config, set exporter.Settings) (*influxExporter, error) {
-	extractor, err := genai.NewExtractor(genai.Options{})
+	extractor, err := genai.NewExtractor(genai.Options{CaptureText: config.IncludeText, MaxTextBytes: config.MaxTextBytes})
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func newExporter(config *Config, set exporter.Settings) (*influxExporter, error)
 		return nil, err
 	}
 	e := &influxExporter{
-		config: config, set: set, extractor: extractor, schema: newSchema(config), observer: o,
+		config: config, set: set, extractor: extractor, schema: line.NewSchema(config.lines()), observer: o,
 		logs: throttle{period: logPeriod},
 	}
 	e.batches.New = func() any { return newBatch() }
@@ -66,7 +67,7 @@ func (e *influxExporter) start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot build the HTTP client: %w", err)
 	}
-	if err := e.observer.observeSeries(e.schema.guard.len); err != nil {
+	if err := e.observer.observeSeries(e.schema.Series); err != nil {
 		return err
 	}
 	e.host, e.client = host, c
@@ -92,7 +93,7 @@ func (e *influxExporter) write(ctx context.Context, run func(*batch) error) erro
 	if e.client == nil {
 		return errNotStarted
 	}
-	e.schema.guard.rotate(time.Now())
+	e.schema.Rotate(time.Now())
 	b := e.batches.Get().(*batch)
 	defer e.batches.Put(b)
 	b.begin(ctx, e)

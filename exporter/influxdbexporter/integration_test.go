@@ -164,9 +164,10 @@ func TestRealServerReturnsWhatWasWritten(t *testing.T) {
 	row := rows[0]
 	assert.Equal(t, "chat-api", row["service"])
 	assert.Equal(t, `gpt 4,turbo="x"/`, row["model"])
+	assert.Equal(t, `gpt 4,turbo="x"\`, row["model_exact"])
 	assert.Equal(t, "prod", row["environment"])
 	assert.Equal(t, "quote \" backslash \\ comma, equals= ünïcødé \uFFFD", row["user_id"])
-	assert.Equal(t, `line one\nline two`, row["error_message"])
+	assert.Equal(t, "line one\nline two", row["error_message"])
 	assert.Equal(t, json.Number("1"), row["has_errors"])
 	assert.Equal(t, json.Number("800"), row["latency_ms"])
 	assert.Equal(t, json.Number("460"), row["total_tokens"])

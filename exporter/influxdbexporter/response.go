@@ -8,7 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 	"github.com/llm-devops/llm-sentinel/internal/retryafter"
+)
+
+// reason says why a point was dropped or a request failed. The texts are label
+// values, beside those of [line.Reason].
+type reason string
+
+// Reasons for which a point never reaches a request.
+const (
+	reasonNone        reason = ""
+	reasonTooLarge    reason = "too_large"
+	reasonUndecodable reason = "undecodable"
+	reasonInvalid     reason = "invalid"
 )
 
 // Reasons for which a request fails.
@@ -148,7 +161,7 @@ func message(header http.Header, body []byte) string {
 // printable makes a foreign text fit for an error message: one line, bounded.
 func printable(s string) string {
 	if len(s) > maxMessageBytes {
-		s = cut(s, maxMessageBytes) + "…"
+		s = line.Cut(s, maxMessageBytes) + "…"
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f {

@@ -60,6 +60,12 @@ func (o *observer) overflow(ctx context.Context, k kind, n int) {
 	}
 }
 
+func (o *observer) cut(ctx context.Context, k kind, n int) {
+	if n > 0 {
+		o.builder.InfluxdbPointsCutTotal.Add(ctx, int64(n), o.byKind[k])
+	}
+}
+
 func (o *observer) dropped(ctx context.Context, k kind, why reason, n int) {
 	if n > 0 {
 		o.builder.InfluxdbPointsDroppedTotal.Add(ctx, int64(n), metric.WithAttributes(o.exporter,

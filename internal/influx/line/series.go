@@ -1,4 +1,4 @@
-package influxdbexporter
+package line
 
 import (
 	"sync"
@@ -16,9 +16,6 @@ const (
 	// levelAll replaces every tag value but the severity.
 	levelAll
 )
-
-// overflowValue stands for tag values beyond max_series.
-const overflowValue = "__overflow__"
 
 // levelAllSeries is the number of tag sets at levelAll: one of the telemetry
 // and one for each severity of the anomalies.

@@ -1,4 +1,4 @@
-package influxdbexporter
+package line
 
 import (
 	"encoding/binary"

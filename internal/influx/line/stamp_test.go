@@ -1,4 +1,4 @@
-package influxdbexporter
+package line
 
 import (
 	"encoding/binary"
@@ -28,14 +28,14 @@ func stampAll(t *testing.T, s *stamper, series uint64, nanos int64, n int) map[i
 }
 
 func TestEqualTimesAreKeptApartWithinTheMicrosecond(t *testing.T) {
-	nanos := at.UnixNano() + 123
+	nanos := micro.UnixNano() + 123
 	for ts := range stampAll(t, newStamper(), 1, nanos, slots) {
 		assert.Equal(t, nanos/1000, ts/1000)
 	}
 }
 
 func TestCrowdsSpillIntoTheFollowingMicroseconds(t *testing.T) {
-	nanos := at.UnixNano()
+	nanos := micro.UnixNano()
 	for ts := range stampAll(t, newStamper(), 1, nanos, 10*slots) {
 		assert.Less(t, ts-nanos, int64(10*slots))
 		assert.GreaterOrEqual(t, ts, nanos)
@@ -44,9 +44,9 @@ func TestCrowdsSpillIntoTheFollowingMicroseconds(t *testing.T) {
 
 func TestAPointKeepsItsTimeWhenItIsSentAgain(t *testing.T) {
 	s := newStamper()
-	first := stampAll(t, s, 1, at.UnixNano(), 5000)
+	first := stampAll(t, s, 1, micro.UnixNano(), 5000)
 	for ts, i := range first {
-		again, ok := s.stamp(1, at.UnixNano(), id(i))
+		again, ok := s.stamp(1, micro.UnixNano(), id(i))
 		require.True(t, ok)
 		require.Equal(t, ts, again, "in any order")
 	}
@@ -54,14 +54,14 @@ func TestAPointKeepsItsTimeWhenItIsSentAgain(t *testing.T) {
 
 func TestAPointIsRememberedForAGeneration(t *testing.T) {
 	s := newStamper()
-	first := stampAll(t, s, 1, at.UnixNano(), 500)
+	first := stampAll(t, s, 1, micro.UnixNano(), 500)
 	for round := range 3 {
 		for i := range stamperPoints - 1000 {
 			n := i + round*stamperPoints
-			s.stamp(2, at.UnixNano()+int64(n)*slots, id(n))
+			s.stamp(2, micro.UnixNano()+int64(n)*slots, id(n))
 		}
 		for ts, i := range first {
-			again, ok := s.stamp(1, at.UnixNano(), id(i))
+			again, ok := s.stamp(1, micro.UnixNano(), id(i))
 			require.True(t, ok)
 			require.Equal(t, ts, again)
 		}
@@ -72,8 +72,8 @@ func TestAPointIsRememberedForAGeneration(t *testing.T) {
 func TestTheTimeFollowsFromTheID(t *testing.T) {
 	// A fresh process: no memory, the same result.
 	for i := range 100 {
-		a, _ := newStamper().stamp(1, at.UnixNano(), id(i))
-		b, _ := newStamper().stamp(2, at.UnixNano()+999, id(i))
+		a, _ := newStamper().stamp(1, micro.UnixNano(), id(i))
+		b, _ := newStamper().stamp(2, micro.UnixNano()+999, id(i))
 		require.Equal(t, a, b)
 	}
 }
@@ -88,7 +88,7 @@ func TestTimesBefore1970KeepTheirMicrosecond(t *testing.T) {
 func TestTheMemoryOfPointsIsBounded(t *testing.T) {
 	s := newStamper()
 	for i := range 10 * stamperPoints {
-		s.stamp(uint64(i%7), at.UnixNano()+int64(i)*50, id(i))
+		s.stamp(uint64(i%7), micro.UnixNano()+int64(i)*50, id(i))
 	}
 	total := 0
 	for _, g := range []generation{s.mu.current, s.mu.previous} {
@@ -106,7 +106,7 @@ func TestACrowdLargerThanTheSearchIsRefused(t *testing.T) {
 	refused := 0
 	taken := map[int64]bool{}
 	for i := range maxHops*slots + 5000 {
-		ts, ok := s.stamp(1, at.UnixNano(), id(i))
+		ts, ok := s.stamp(1, micro.UnixNano(), id(i))
 		if !ok {
 			refused++
 			continue
@@ -126,7 +126,7 @@ func TestStamperUnderConcurrency(t *testing.T) {
 		wg.Go(func() {
 			for i := range 1500 {
 				n := (i*7 + w*375) % 1500
-				ts, ok := s.stamp(1, at.UnixNano(), id(n))
+				ts, ok := s.stamp(1, micro.UnixNano(), id(n))
 				mu.Lock()
 				if o, seen := owner[ts]; !ok || seen && o != n {
 					t.Errorf("points %d and %d share a time", o, n)
