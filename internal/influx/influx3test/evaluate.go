@@ -3,6 +3,7 @@ package influx3test
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -170,7 +171,7 @@ func comparable(kind columnType, v any) (any, error) {
 			if err != nil {
 				return nil, fmt.Errorf("Error parsing timestamp from '%s'", v) //nolint:staticcheck // the server's words
 			}
-			if at.Year() < 1678 || at.Year() > 2261 {
+			if at.Before(time.Unix(0, math.MinInt64)) || at.After(time.Unix(0, math.MaxInt64)) {
 				return nil, fmt.Errorf("timestamp '%s' does not fit into 64 bits of nanoseconds", v)
 			}
 			return at.UnixNano(), nil

@@ -2,6 +2,7 @@ package line
 
 import (
 	"hash/maphash"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type Reason string
 // The reasons.
 const (
 	ReasonNone Reason = ""
-	// ReasonNoTime: the item has no time.
+	// ReasonNoTime: the item has no time, or one that InfluxDB cannot express.
 	ReasonNoTime Reason = "no_time"
 	// ReasonCrowded: too many items of one series share a time.
 	ReasonCrowded Reason = "crowded"
@@ -141,11 +142,11 @@ func (s *Schema) Event(b *Buffer, e *genai.Event) Written {
 
 // Anomaly adds the line of a.
 func (s *Schema) Anomaly(b *Buffer, a *anomaly.Anomaly) Written {
-	nanos := a.Time.UnixNano()
-	if a.Time.IsZero() || nanos <= 0 {
+	// Beyond these times their number of nanoseconds is not defined.
+	if !a.Time.After(time.Unix(0, 0)) || a.Time.After(time.Unix(0, math.MaxInt64)) {
 		return Written{Dropped: ReasonNoTime}
 	}
-	return write(s, &s.anomalies, b, a, nanos, a.ID)
+	return write(s, &s.anomalies, b, a, a.Time.UnixNano(), a.ID)
 }
 
 func write[T any](s *Schema, m *measurement[T], b *Buffer, v *T, nanos int64, id uuid.UUID) Written {

@@ -88,3 +88,6 @@ func Cut(s string, n int) string {
 	}
 	return s[:n]
 }
+
+// CleanText is what a text field holds of s.
+func CleanText(s string) string { return cleanText(s, maxFieldBytes) }

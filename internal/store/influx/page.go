@@ -1,0 +1,102 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/llm-devops/llm-sentinel/internal/store"
+)
+
+const (
+	// pageRows is the number of points of one request.
+	pageRows = 2000
+	// maxTied bounds the points of one nanosecond, which are read together.
+	maxTied = 64_000
+	// minPageRows ends the attempts to make an answer small enough.
+	minPageRows = 16
+)
+
+// point is one row of an answer.
+type point[T any] struct {
+	// nanos is the time of the point.
+	nanos int64
+	position
+	item T
+}
+
+// points yields the points of a question in the order of their own times, first
+// as many as are expected to be needed. Points of equal time come in any order.
+func points[T any](ctx context.Context, d dialect, q *question[T], first int) iter.Seq2[*point[T], error] {
+	return func(yield func(*point[T], error) bool) {
+		sel := q.selection
+		size := min(max(first, minPageRows), pageRows)
+		most := pageRows
+		var page []point[T]
+		for {
+			sel.limit = size
+			page = page[:0]
+			err := d.rows(ctx, &sel, func(columns []string, values []any) error {
+				p, err := q.decode(columns, values)
+				if err == nil {
+					page = append(page, p)
+				}
+				return err
+			})
+			if errors.Is(err, errTooLarge) && size > minPageRows {
+				size = max(size/4, minPageRows)
+				most = size
+				continue
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			rest, tied := page, int64(0)
+			full := len(page) >= size
+			if full {
+				// More points may share the last time: they come with the next page.
+				tied = page[len(page)-1].nanos
+				for len(rest) > 0 && rest[len(rest)-1].nanos == tied {
+					rest = rest[:len(rest)-1]
+				}
+				if len(rest) == 0 {
+					if size *= 2; size > maxTied {
+						yield(nil, fmt.Errorf("%w: more than %d points share one nanosecond", store.ErrTooMany, maxTied))
+						return
+					}
+					continue
+				}
+			}
+			for i := range rest {
+				if !yield(&rest[i], nil) {
+					return
+				}
+			}
+			if !full {
+				return
+			}
+			if sel.ascending {
+				sel.from = tied
+			} else {
+				sel.to = tied
+			}
+			size = most
+		}
+	}
+}
+
+func (q *question[T]) decode(columns []string, values []any) (p point[T], err error) {
+	if len(columns) != len(q.columns) {
+		return p, malformed(fmt.Errorf("a row must have %d columns, got %d", len(q.columns), len(columns)))
+	}
+	if p.nanos, err = pointTime(values[0]); err != nil {
+		return p, malformed(err)
+	}
+	if p.item, err = q.decoder.Decode(values); err != nil {
+		return p, malformed(fmt.Errorf("a point of measurement %q at %d: %w", q.measurement, p.nanos, err))
+	}
+	p.position = q.place(&p.item)
+	return p, nil
+}
