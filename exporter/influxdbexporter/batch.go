@@ -236,24 +236,16 @@ func (b *batch) send(p *payload, text []byte) error {
 		text = append([]byte(nil), text...)
 	}
 	o, err := b.write(p.kind, text, p.lines)
+	e.account(b.ctx, p.kind, p.lines, o, err)
 	switch {
-	case err == nil && o.reason == reasonPartial:
-		e.observer.failed(b.ctx, o.reason)
-		e.drop(b.ctx, p.kind, o.reason, o.dropped, zap.String("server_message", o.message))
-		e.observer.points(b.ctx, p.kind, p.lines-o.dropped)
 	case err == nil:
-		e.observer.points(b.ctx, p.kind, p.lines)
+		e.observer.overflow(b.ctx, p.kind, p.overflow)
+		e.observer.cut(b.ctx, p.kind, p.cut)
+	case !consumererror.IsPermanent(err):
+		return err
 	default:
-		e.observer.failed(b.ctx, reasonOf(err))
-		if !consumererror.IsPermanent(err) {
-			return err
-		}
-		e.observer.dropped(b.ctx, p.kind, reasonOf(err), p.lines)
 		b.refused = append(b.refused, err)
-		return nil
 	}
-	e.observer.overflow(b.ctx, p.kind, p.overflow)
-	e.observer.cut(b.ctx, p.kind, p.cut)
 	return nil
 }
 
@@ -269,7 +261,7 @@ func (b *batch) write(k kind, text []byte, lines int) (outcome, error) {
 	if k == kindAnomaly {
 		to = b.target.anomaly
 	}
-	return b.exporter.client.write(b.ctx, to, text, lines)
+	return b.exporter.client.write(b.ctx, b.target, to, text, lines)
 }
 
 // from copies td without the first n spans.

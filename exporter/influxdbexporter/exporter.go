@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -25,7 +26,7 @@ const logPeriod = time.Minute
 
 var errNotStarted = errors.New("influxdb exporter is not started")
 
-// influxExporter writes what it finds in traces. Pushes run concurrently; each
+// influxExporter writes what it finds in telemetry. Pushes run concurrently; each
 // takes a batch from the pool, everything else that they share is safe for
 // concurrent use.
 type influxExporter struct {
@@ -33,6 +34,7 @@ type influxExporter struct {
 	set       exporter.Settings
 	extractor *genai.Extractor
 	schema    *line.Schema
+	otel      *otelConverters // with the schema otel
 	observer  *observer
 	logs      throttle
 	batches   sync.Pool
@@ -56,6 +58,11 @@ func newExporter(config *Config, set exporter.Settings) (*influxExporter, error)
 		logs: throttle{period: logPeriod},
 	}
 	e.batches.New = func() any { return newBatch() }
+	if config.Schema == SchemaOTel {
+		if e.otel, err = newOTelConverters(&config.OTel, set.Logger); err != nil {
+			return nil, err
+		}
+	}
 	return e, nil
 }
 
@@ -131,5 +138,22 @@ func (e *influxExporter) drop(ctx context.Context, k kind, why reason, n int, fi
 	if e.logs.allow(why, time.Now()) {
 		e.set.Logger.Warn("points dropped; further losses of this kind are only counted for a minute",
 			append(fields, zap.String("measurement", string(k)), zap.String("reason", string(why)), zap.Int("points", n))...)
+	}
+}
+
+// account counts what became of a request of so many points.
+func (e *influxExporter) account(ctx context.Context, k kind, lines int, o outcome, err error) {
+	switch {
+	case err != nil:
+		e.observer.failed(ctx, reasonOf(err))
+		if consumererror.IsPermanent(err) {
+			e.observer.dropped(ctx, k, reasonOf(err), lines)
+		}
+	case o.reason == reasonPartial:
+		e.observer.failed(ctx, o.reason)
+		e.drop(ctx, k, o.reason, o.dropped, zap.String("server_message", o.message))
+		e.observer.points(ctx, k, lines-o.dropped)
+	default:
+		e.observer.points(ctx, k, lines)
 	}
 }
