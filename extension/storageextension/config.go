@@ -21,6 +21,9 @@ const defaultDirectory = "./data/events"
 type Config struct {
 	// Embedded keeps the data in a directory of this machine.
 	Embedded configoptional.Optional[EmbeddedConfig] `mapstructure:"embedded"`
+	// InfluxDB answers from what the influxdb exporter has written; it cannot be
+	// written through this extension.
+	InfluxDB configoptional.Optional[InfluxDBConfig] `mapstructure:"influxdb"`
 
 	_ struct{}
 }
@@ -85,7 +88,7 @@ func (b *ByteSize) UnmarshalText(text []byte) error {
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Embedded: configoptional.Default(defaultEmbedded())}
+	return &Config{Embedded: configoptional.Default(defaultEmbedded()), InfluxDB: configoptional.Default(defaultInfluxDB())}
 }
 
 func defaultEmbedded() EmbeddedConfig {

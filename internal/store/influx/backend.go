@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	_ store.Backend    = (*Backend)(nil)
+	_ store.Backend = (*Backend)(nil)
 )
 
 // Backend answers from an InfluxDB. It connects with the first question; a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -93,9 +94,27 @@ type V3 struct {
 	Token                     string
 }
 
-// Validate reports what is wrong with the limits and names.
+// Validate reports what is wrong, but for the client. The names of fields are
+// those of the extension's configuration.
 func (c *Config) Validate() error {
-	var errs []error
+	errs := []error{validEndpoint(c.Endpoint)}
+	for _, p := range []struct{ key, name string }{
+		{"v1::database", c.V1.Database},
+		{"v2::bucket", bucket(c.V2.Bucket).database},
+		{"v2::anomaly_bucket", bucket(c.V2.AnomalyBucket).database},
+		{"v3::database", c.V3.Database},
+		{"v3::anomaly_database", c.V3.AnomalyDatabase},
+	} {
+		if p.name == "" {
+			errs = append(errs, fmt.Errorf("%s must not be empty", p.key))
+		}
+	}
+	if strings.Contains(c.V1.Username, ":") {
+		errs = append(errs, errors.New("v1::username must not contain a colon, which separates it from the password"))
+	}
+	if c.V1.Password != "" && c.V1.Username == "" {
+		errs = append(errs, errors.New("v1::username must be set when v1::password is"))
+	}
 	for _, m := range []struct{ key, name string }{{"telemetry", c.Telemetry}, {"anomaly", c.Anomaly}} {
 		if m.name == "" || line.CleanTag(m.name) != m.name {
 			errs = append(errs, fmt.Errorf("measurements::%s must be a name without control characters and without a backslash at its end, got %q", m.key, m.name))
@@ -114,6 +133,24 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("max_aggregate_events must be between 1 and %d, got %d", maxAggregateEvents, c.MaxAggregateEvents))
 	}
 	return errors.Join(errs...)
+}
+
+func validEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil:
+		// The text of err repeats the endpoint, which may hold a password.
+		return errors.New("endpoint must be a URL such as http://localhost:8086, got one that cannot be parsed")
+	case u.User != nil:
+		return errors.New("endpoint must not hold credentials: use v1::username and v1::password, v2::token, v3::token or auth")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("endpoint must begin with http:// or https://, got %q", endpoint)
+	case u.Host == "":
+		return fmt.Errorf("endpoint must name a host, got %q", endpoint)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("endpoint must have no query and no fragment, got %q", endpoint)
+	}
+	return nil
 }
 
 // place is where the points of one kind are.

@@ -29,6 +29,7 @@ func config(t *testing.T, endpoint string) influx.Config {
 	t.Helper()
 	return influx.Config{
 		Endpoint: endpoint, Client: newHTTPClient(t), API: influx.APIAuto, Telemetry: "telemetry", Anomaly: "anomaly",
+		V1: influx.V1{Database: "llm"}, V2: influx.V2{Bucket: "llm", AnomalyBucket: "llm"}, V3: influx.V3{Database: "llm", AnomalyDatabase: "llm"},
 		MaxResponseBytes: influx.DefaultMaxResponseBytes, MaxAggregateEvents: influx.DefaultMaxAggregateEvents,
 	}
 }
@@ -45,8 +46,7 @@ func threeX(t *testing.T) (*influx.Backend, *writer, *influx3test.Server) {
 	t.Helper()
 	s := influx3test.New(t, influx3test.Options{Token: token})
 	c := config(t, s.URL)
-	c.V3 = influx.V3{Database: "llm", AnomalyDatabase: "llm_anomalies", Token: token}
-	c.V3.AnomalyDatabase = "llm"
+	c.V3.Token = token
 	w := &writer{schema: newSchema(), client: newHTTPClient(t), token: token, url: s.URL + "/api/v3/write_lp" + params("db", "llm", "precision", "nanosecond")}
 	return open(t, c), w, s
 }
@@ -92,7 +92,9 @@ func oneX(t *testing.T, api influx.API) (*influx.Backend, *writer) {
 // that is none.
 func kept(lineBreaks func(string) string) storetest.Kept {
 	text := func(s string) string { return lineBreaks(line.CleanText(s)) }
-	prompt := func(s string) string { return lineBreaks(strings.ToValidUTF8(line.Cut(s, line.MaxTextBytes), "\uFFFD")) }
+	prompt := func(s string) string {
+		return lineBreaks(strings.ToValidUTF8(line.Cut(s, line.MaxTextBytes), "\uFFFD"))
+	}
 	return storetest.Kept{
 		Event: func(e genai.Event) genai.Event {
 			for _, s := range []*string{&e.Service, &e.ResponseModel, &e.Region, &e.User, &e.ErrorMessage} {
