@@ -187,6 +187,7 @@ func (s *Store) trim(ctx context.Context, p catalogued) (int64, error) {
 	var events, anomalies int64
 	err := s.w.transaction(ctx.Done(), func() error {
 		var err error
+		s.w.touch(p.hour)
 		if events, err = s.trimTable("ev_" + p.name); err != nil {
 			return err
 		}

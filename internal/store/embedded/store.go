@@ -62,7 +62,10 @@ func (s *Store) Stats() store.Stats {
 
 // Capabilities implements [store.Reader].
 func (*Store) Capabilities() store.Capabilities {
-	return store.Capabilities{Count: true, Cursor: true, Offset: true, Trace: true, Write: true}
+	return store.Capabilities{
+		Count: true, Cursor: true, Offset: true, Trace: true, Filters: true, ByID: true,
+		Baselines: true, Feedback: true, Write: true,
+	}
 }
 
 // Ping reports whether a query can be answered and background work succeeds.

@@ -177,6 +177,28 @@ func (s *Store) write(ctx context.Context, what string, rows []planned,
 	return nil
 }
 
+// change runs f in a transaction of the writer, with those rows that may be
+// written.
+func (s *Store) change(ctx context.Context, what string, rows []planned, f func([]planned) error) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	rows, err := s.makeRoom(ctx, rows)
+	if err != nil {
+		return s.explain(ctx, what, err)
+	}
+	if err := s.w.transaction(ctx.Done(), func() error { return f(rows) }); err != nil {
+		return s.explain(ctx, what, err)
+	}
+	s.stats.partitions.Add(s.w.added)
+	if s.cfg.SyncInterval > 0 {
+		s.unsynced.Store(true)
+	}
+	s.noteSize()
+	return nil
+}
+
 // insert returns how many rows were new.
 func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *binder, planned) error) (int64, error) {
 	var fresh int64

@@ -27,8 +27,11 @@ type writer struct {
 	open []*partition
 
 	begin, commit, rollback *sqlite.Stmt
-	// added and dropped are the hours of the last transaction.
-	added, dropped int64
+	// added, upgraded and dropped are the hours of the last transaction.
+	added, upgraded, dropped int64
+	// touched are the hours that the transaction changes.
+	touched  []int64
+	versions *versions
 }
 
 // partition is an hour that can be written to.
@@ -37,6 +40,7 @@ type partition struct {
 	dict              map[string]int64
 	event, anomaly    *sqlite.Stmt
 	addName, addCount *sqlite.Stmt
+	baseline          *sqlite.Stmt // nil before the first use
 }
 
 // catalogued is a row of the table partitions.
@@ -44,16 +48,26 @@ type catalogued struct {
 	hour              int64
 	name              string
 	events, anomalies int64
+	layout            int64
 }
 
-func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn} }
+const catalogueColumns = "hour, name, events, anomalies, layout"
+
+func scanCatalogued(stmt *sqlite.Stmt) catalogued {
+	return catalogued{
+		hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3),
+		layout: stmt.ColumnInt64(4),
+	}
+}
+
+func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn, versions: newVersions()} }
 
 // listPartitions returns the catalogue, newest first.
 func listPartitions(conn *sqlite.Conn) ([]catalogued, error) {
 	var out []catalogued
-	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions ORDER BY hour DESC", &sqlitex.ExecOptions{
+	err := sqlitex.ExecuteTransient(conn, "SELECT "+catalogueColumns+" FROM partitions ORDER BY hour DESC", &sqlitex.ExecOptions{
 		ResultFunc: func(stmt *sqlite.Stmt) error {
-			out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+			out = append(out, scanCatalogued(stmt))
 			return nil
 		},
 	})
@@ -78,9 +92,9 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 	if err := step(w.begin); err != nil {
 		return err
 	}
-	w.added, w.dropped = 0, 0
+	w.added, w.upgraded, w.dropped, w.touched = 0, 0, 0, w.touched[:0]
 	err = f()
-	if err == nil && w.added+w.dropped > 0 {
+	if err == nil && w.added+w.upgraded+w.dropped > 0 {
 		err = w.refreshViews()
 	}
 	w.conn.SetInterrupt(nil)
@@ -93,8 +107,17 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 		if !w.conn.AutocommitEnabled() {
 			err = errors.Join(err, step(w.rollback))
 		}
+		return err
 	}
-	return err
+	w.versions.bump(w.touched)
+	return nil
+}
+
+// touch says that the transaction changes an hour.
+func (w *writer) touch(hour int64) {
+	if n := len(w.touched); n == 0 || w.touched[n-1] != hour {
+		w.touched = append(w.touched, hour)
+	}
 }
 
 // step runs a statement that returns no rows.
@@ -106,22 +129,30 @@ func step(stmt *sqlite.Stmt) error {
 // partition returns the hour for writing and creates it when it is new. It
 // runs inside a transaction.
 func (w *writer) partition(hour int64) (*partition, error) {
+	w.touch(hour)
 	if i := slices.IndexFunc(w.open, func(p *partition) bool { return p.hour == hour }); i >= 0 {
 		p := w.open[i]
 		w.open = append(slices.Delete(w.open, i, i+1), p)
 		return p, nil
 	}
 	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour)}, dict: map[string]int64{}}
-	known, err := queryInt(w.conn, fmt.Sprintf("SELECT count(*) FROM partitions WHERE hour = %d", hour))
-	if err != nil {
+	if err := sqlitex.ExecuteTransient(w.conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{
+		Args:       []any{hour},
+		ResultFunc: func(stmt *sqlite.Stmt) error { p.catalogued = scanCatalogued(stmt); return nil },
+	}); err != nil {
 		return nil, err
 	}
-	if known == 0 {
+	if p.layout == 0 {
 		if err := w.create(p); err != nil {
 			return nil, fmt.Errorf("create tables of hour %s: %w", p.name, err)
 		}
 	} else if err := p.loadDict(w.conn); err != nil {
 		return nil, err
+	}
+	if p.layout < layout {
+		if err := w.upgrade(p); err != nil {
+			return nil, fmt.Errorf("upgrade tables of hour %s: %w", p.name, err)
+		}
 	}
 	for len(w.open) >= openPartitions {
 		w.close1(0)
@@ -139,8 +170,20 @@ func (w *writer) create(p *partition) error {
 		return err
 	}
 	w.added++
-	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name) VALUES(?, ?)",
-		&sqlitex.ExecOptions{Args: []any{p.hour, p.name}})
+	p.layout = layout
+	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, layout) VALUES(?, ?, ?)",
+		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, layout}})
+}
+
+// upgrade brings an hour to this layout. It runs inside a transaction.
+func (w *writer) upgrade(p *partition) error {
+	if err := sqlitex.ExecuteScript(w.conn, ddlUpgradePartition(p.name), nil); err != nil {
+		return err
+	}
+	w.upgraded++
+	p.layout = layout
+	return sqlitex.ExecuteTransient(w.conn, "UPDATE partitions SET layout = ? WHERE hour = ?",
+		&sqlitex.ExecOptions{Args: []any{layout, p.hour}})
 }
 
 func (w *writer) refreshViews() error {
@@ -148,11 +191,7 @@ func (w *writer) refreshViews() error {
 	if err != nil {
 		return err
 	}
-	names := make([]string, 0, viewHours)
-	for _, p := range parts[:min(len(parts), viewHours)] {
-		names = append(names, p.name)
-	}
-	return sqlitex.ExecuteScript(w.conn, ddlViews(names), nil)
+	return sqlitex.ExecuteScript(w.conn, ddlViews(parts[:min(len(parts), viewHours)]), nil)
 }
 
 func (p *partition) loadDict(conn *sqlite.Conn) error {
@@ -169,8 +208,8 @@ func (p *partition) prepare(conn *sqlite.Conn) error {
 		stmt **sqlite.Stmt
 		sql  string
 	}{
-		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(34) + ") ON CONFLICT(time, id) DO NOTHING"},
-		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(14) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(countColumns(eventColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(countColumns(anomalyColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
 		{&p.addName, "INSERT INTO d_" + p.name + "(id, val) VALUES(?, ?)"},
 		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ? WHERE hour = %d", p.hour)},
 	} {
@@ -211,7 +250,7 @@ func (p *partition) word(v string) (int64, bool, error) {
 }
 
 func (p *partition) finalize() {
-	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount} {
+	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount, p.baseline} {
 		if s != nil {
 			_ = s.Finalize() // repeats the error of the last step, which was handled
 		}
@@ -235,10 +274,14 @@ func (w *writer) drop(p catalogued) error {
 	if i := slices.IndexFunc(w.open, func(o *partition) bool { return o.hour == p.hour }); i >= 0 {
 		w.close1(i)
 	}
-	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name), nil); err != nil {
+	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name, p.layout), nil); err != nil {
 		return err
 	}
 	w.dropped++
+	w.touch(p.hour)
+	if err := w.dropSeries(p.hour + 1); err != nil {
+		return err
+	}
 	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}})
 }
 
