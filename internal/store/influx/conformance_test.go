@@ -89,7 +89,7 @@ func oneX(t *testing.T, api influx.API) (*influx.Backend, *writer) {
 
 // kept is what InfluxDB keeps, as the documentation of the exporter says: texts
 // to their limits and in valid UTF-8, counts to the largest integer, no number
-// that is none.
+// that is none, no embeddings.
 func kept(lineBreaks func(string) string) storetest.Kept {
 	text := func(s string) string { return lineBreaks(line.CleanText(s)) }
 	prompt := func(s string) string {
@@ -100,6 +100,7 @@ func kept(lineBreaks func(string) string) storetest.Kept {
 			for _, s := range []*string{&e.Service, &e.ResponseModel, &e.Region, &e.User, &e.ErrorMessage} {
 				*s = text(*s)
 			}
+			e.PromptEmbedding, e.ResponseEmbedding = nil, nil
 			e.PromptText, e.ResponseText = prompt(e.PromptText), prompt(e.ResponseText)
 			for k := range e.Metadata {
 				if len(k) > 10_000 {

@@ -55,7 +55,9 @@ type waiting[T any] struct {
 	items     []point[T]
 	// next is the position of the first of items.
 	next position
-	last *position
+	// last is what was yielded before, if anything.
+	last  position
+	begun bool
 }
 
 func (w *waiting[T]) compare(a, b position) int {
@@ -123,15 +125,14 @@ func (w *waiting[T]) releaseAll(yield func(*point[T], error) bool) {
 func (w *waiting[T]) emit(n int, yield func(*point[T], error) bool) bool {
 	for i := range w.items[:n] {
 		p := &w.items[i]
-		if w.last != nil && *w.last == p.position {
+		if w.begun && w.last == p.position {
 			continue // written twice, under different tags
 		}
 		if w.need == 0 {
 			return false
 		}
 		w.need--
-		at := p.position
-		w.last = &at
+		w.last, w.begun = p.position, true
 		if !yield(p, nil) {
 			return false
 		}

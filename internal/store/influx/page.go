@@ -12,6 +12,9 @@ import (
 const (
 	// pageRows is the number of points of one request.
 	pageRows = 2000
+	// pageGrowth is how much larger the next page is: a first page that was too
+	// short must not be followed by one that is far too long.
+	pageGrowth = 4
 	// maxTied bounds the points of one nanosecond, which are read together.
 	maxTied = 64_000
 	// minPageRows ends the attempts to make an answer small enough.
@@ -26,8 +29,8 @@ type point[T any] struct {
 	item T
 }
 
-// points yields the points of a question in the order of their own times, first
-// as many as are expected to be needed. Points of equal time come in any order.
+// points yields the points of a question in the order of their own times. The
+// first page has as many as are expected to be needed, later ones more. Points of equal time come in any order.
 func points[T any](ctx context.Context, d dialect, q *question[T], first int) iter.Seq2[*point[T], error] {
 	return func(yield func(*point[T], error) bool) {
 		sel := q.selection
@@ -82,7 +85,7 @@ func points[T any](ctx context.Context, d dialect, q *question[T], first int) it
 			} else {
 				sel.to = tied
 			}
-			size = most
+			size = min(max(size*pageGrowth, minPageRows), most)
 		}
 	}
 }
