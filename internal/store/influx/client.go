@@ -20,7 +20,7 @@ const (
 	maxQueries = 8
 	// probePause is the time during which a failed probe is not repeated.
 	probePause = time.Second
-	// warnEvery bounds how often a missing database is logged.
+	// warnEvery bounds how often the same is logged.
 	warnEvery = 5 * time.Minute
 	// maxErrorBody is what is read of an error, in bytes.
 	maxErrorBody = 64 << 10
@@ -59,10 +59,27 @@ type client struct {
 		failed   error
 		failedAt time.Time
 	}
-	warned struct {
-		sync.Mutex
-		at time.Time
+	warned     throttle // of a missing database
+	unreadably throttle // of points that are left out
+}
+
+// throttle lets one message through in each period and counts the others.
+type throttle struct {
+	mu   sync.Mutex
+	at   time.Time
+	held int64
+}
+
+// allow reports whether to speak, and how often it was not allowed since.
+func (t *throttle) allow(now time.Time) (held int64, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.at.IsZero() && now.Sub(t.at) < warnEvery {
+		t.held++
+		return 0, false
 	}
+	held, t.held, t.at = t.held, 0, now
+	return held, true
 }
 
 func newClient(c *Config) *client {
@@ -264,11 +281,15 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 
 // missingDatabase logs, now and then, that nothing can be found because of it.
 func (c *client) missingDatabase(p place, err error) {
-	c.warned.Lock()
-	defer c.warned.Unlock()
-	if now := time.Now(); c.warned.at.IsZero() || now.Sub(c.warned.at) >= warnEvery {
-		c.warned.at = now
+	if _, ok := c.warned.allow(time.Now()); ok {
 		c.logger.Warn("the database does not exist: nothing was written yet, or its name is wrong; questions are answered as if it were empty",
 			zap.String("database", p.database), zap.Error(err))
+	}
+}
+
+// unreadable logs, now and then, that points are left out of answers.
+func (c *client) unreadable(err error) {
+	if held, ok := c.unreadably.allow(time.Now()); ok {
+		c.logger.Warn("points that are not those of the influxdb exporter, or are being written, are left out", zap.Error(err), zap.Int64("others_before", held))
 	}
 }

@@ -27,6 +27,9 @@ type point[T any] struct {
 	nanos int64
 	position
 	item T
+	// unreadable: it is no item, or not yet. InfluxDB 1.x shows points while
+	// their fields are written.
+	unreadable bool
 }
 
 // points yields the points of a question in the order of their own times. The
@@ -73,7 +76,7 @@ func points[T any](ctx context.Context, d dialect, q *question[T], first int) it
 				}
 			}
 			for i := range rest {
-				if !yield(&rest[i], nil) {
+				if !rest[i].unreadable && !yield(&rest[i], nil) {
 					return
 				}
 			}
@@ -97,8 +100,11 @@ func (q *question[T]) decode(columns []string, values []any) (p point[T], err er
 	if p.nanos, err = pointTime(values[0]); err != nil {
 		return p, malformed(err)
 	}
+	// One point that somebody else wrote must not spoil all answers.
 	if p.item, err = q.decoder.Decode(values); err != nil {
-		return p, malformed(fmt.Errorf("a point of measurement %q at %d: %w", q.measurement, p.nanos, err))
+		p.unreadable = true
+		q.unreadable(fmt.Errorf("a point of measurement %q at %d: %w", q.measurement, p.nanos, err))
+		return p, nil
 	}
 	p.position = q.place(&p.item)
 	return p, nil

@@ -32,6 +32,8 @@ type question[T any] struct {
 	decoder *line.Decoder[T]
 	place   func(*T) position
 	id      string // the column with the id
+	// unreadable takes notice of points that are left out.
+	unreadable func(error)
 }
 
 // position of an item in the order of answers.
@@ -73,6 +75,7 @@ func anomalyPlace(a *anomaly.Anomaly) position { return position{a.Time.UnixNano
 func (b *Backend) eventQuestion(q *store.EventQuery) (*question[genai.Event], error) {
 	out := &question[genai.Event]{
 		selection: selection{columns: eventColumns}, decoder: eventDecoder, place: eventPlace, id: line.ColumnEventID,
+		unreadable: b.client.unreadable,
 	}
 	if err := out.paging(&q.Query); err != nil {
 		return nil, err
@@ -143,6 +146,7 @@ func eventMatcher(service, model string, f *store.EventFilter, id uuid.UUID) fun
 func (b *Backend) anomalyQuestion(q *store.AnomalyQuery) (*question[anomaly.Anomaly], error) {
 	out := &question[anomaly.Anomaly]{
 		selection: selection{columns: anomalyColumns}, decoder: anomalyDecoder, place: anomalyPlace, id: line.ColumnAlertID,
+		unreadable: b.client.unreadable,
 	}
 	if err := out.paging(&q.Query); err != nil {
 		return nil, err
