@@ -231,8 +231,8 @@ func (b *batch) earliest(failed *payload) int {
 // send writes one payload. It returns an error only if that is worth a retry.
 func (b *batch) send(p *payload, text []byte) error {
 	e := b.exporter
-	if !e.client.compressed {
-		// The transport may read an uncompressed body even after the answer.
+	if e.client.gzip == nil {
+		// The transport may read a body even after the answer.
 		text = append([]byte(nil), text...)
 	}
 	o, err := b.write(p.kind, text, p.lines)

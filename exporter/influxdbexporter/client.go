@@ -26,10 +26,9 @@ type client struct {
 	base      string
 	userAgent string
 	http      *http.Client
-	// compressed: bodies are copied when they are compressed, so that a payload
-	// may be used again as soon as its request returns.
-	compressed bool
-	now        func() time.Time
+	// gzip compresses what is written; nil: bodies are sent as they are.
+	gzip *compressor
+	now  func() time.Time
 
 	// resolved is what the probe found.
 	resolved struct {
@@ -43,6 +42,7 @@ type client struct {
 func newClient(ctx context.Context, config *Config, host component.Host, set component.TelemetrySettings, userAgent string) (*client, error) {
 	// ToClient writes into the configuration it is called on.
 	settings := config.ClientConfig
+	settings.Compression = ""
 	hc, err := settings.ToClient(ctx, host.GetExtensions(), set)
 	if err != nil {
 		return nil, err
@@ -50,10 +50,14 @@ func newClient(ctx context.Context, config *Config, host component.Host, set com
 	// A redirected write would lose its credentials or its body, and then look
 	// like another error.
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client{
+	c := &client{
 		config: config, base: strings.TrimRight(config.ClientConfig.Endpoint, "/"),
-		userAgent: userAgent, http: hc, compressed: settings.Compression.IsCompressed(), now: time.Now,
-	}, nil
+		userAgent: userAgent, http: hc, now: time.Now,
+	}
+	if config.ClientConfig.Compression.IsCompressed() {
+		c.gzip = &compressor{level: int(config.ClientConfig.CompressionParams.Level)}
+	}
+	return c, nil
 }
 
 // requestError is a failed request. It tells what the exporter counts.
@@ -163,6 +167,14 @@ type request struct {
 // do sends one request and reads the bounded response. Its errors are of the
 // transport and worth a retry.
 func (c *client) do(ctx context.Context, r request) (int, http.Header, []byte, error) {
+	compress := c.gzip != nil && r.kind == lineProtocol
+	if compress {
+		small, err := c.gzip.compress(r.body)
+		if err != nil {
+			return 0, nil, nil, &requestError{reason: reasonInvalid, err: consumererror.NewPermanent(err)}
+		}
+		r.body = small
+	}
 	req, err := http.NewRequestWithContext(ctx, r.method, r.to, bytes.NewReader(r.body))
 	if err != nil {
 		return 0, nil, nil, &requestError{reason: reasonInvalid, err: consumererror.NewPermanent(err)}
@@ -171,9 +183,8 @@ func (c *client) do(ctx context.Context, r request) (int, http.Header, []byte, e
 	if r.body != nil {
 		req.Header.Set("Content-Type", r.kind)
 	}
-	if r.kind != lineProtocol && c.compressed {
-		// Keeps the compression from giving this request another body.
-		req.Header.Set("Content-Encoding", "identity")
+	if compress {
+		req.Header.Set("Content-Encoding", "gzip")
 	}
 	c.authorize(req, r.api)
 	resp, err := c.http.Do(req)
