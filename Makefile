@@ -121,6 +121,10 @@ bench: ## Go benchmarks of every package
 bench-pipeline: $(BIN) ## CPU cost of the collector per million spans, with and without our components
 	@go run ./bench/pipeline -binary=$(abspath $(BIN)) $(ARGS)
 
+.PHONY: bench-influx
+bench-influx: ## CPU cost of the InfluxDB exporter per million spans, against contrib's exporter and the same sink
+	@cd bench/influx && go run . $(ARGS)
+
 .PHONY: bench-engine
 bench-engine: ## processor time, memory and allocations of one judged value, at 100, 10 000 and a million series
 	@go run ./bench/engine $(ARGS)

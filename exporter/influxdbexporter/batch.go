@@ -11,17 +11,19 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 )
 
 // payload collects the lines of one request.
 type payload struct {
-	line
+	line.Buffer
 	kind  kind
 	lines int
 	// first is the ordinal of the first span with a line in this payload.
 	first int
-	// overflow counts lines with replaced tag values.
-	overflow int
+	// overflow counts lines with replaced tag values, cut those with a text that
+	// was shortened.
+	overflow, cut int
 }
 
 // batch is one push: it walks over the spans, fills two payloads and sends
@@ -39,8 +41,8 @@ type batch struct {
 
 func newBatch() *batch {
 	return &batch{
-		telemetry: payload{line: newLine(), kind: kindTelemetry},
-		anomalies: payload{line: newLine(), kind: kindAnomaly},
+		telemetry: payload{kind: kindTelemetry},
+		anomalies: payload{kind: kindAnomaly},
 	}
 }
 
@@ -52,8 +54,8 @@ func (b *batch) begin(ctx context.Context, e *influxExporter) {
 
 // reset empties p and puts rest, the beginning of a further payload, into it.
 func (p *payload) reset(rest []byte) {
-	p.enc.SetBuffer(append(p.enc.Bytes()[:0], rest...))
-	p.lines, p.overflow = 0, 0
+	p.Reset(rest)
+	p.lines, p.overflow, p.cut = 0, 0, 0
 }
 
 // run returns nil, a permanent error, or an error with the spans that are to
@@ -148,28 +150,28 @@ func (b *batch) walkLogs(ld plog.Logs) (int, error) {
 }
 
 func (b *batch) addEvent(ordinal int) (int, error) {
-	mark := len(b.telemetry.enc.Bytes())
-	w := b.exporter.schema.event(&b.telemetry.line, &b.event)
+	mark := b.telemetry.Len()
+	w := b.exporter.schema.Event(&b.telemetry.Buffer, &b.event)
 	return b.added(&b.telemetry, ordinal, mark, w)
 }
 
 func (b *batch) addAnomaly(ordinal int, a *anomaly.Anomaly) (int, error) {
-	mark := len(b.anomalies.enc.Bytes())
-	w := b.exporter.schema.anomaly(&b.anomalies.line, a)
+	mark := b.anomalies.Len()
+	w := b.exporter.schema.Anomaly(&b.anomalies.Buffer, a)
 	return b.added(&b.anomalies, ordinal, mark, w)
 }
 
 // added accounts for the line that begins at mark and sends the payload when it
 // is full.
-func (b *batch) added(p *payload, ordinal, mark int, w written) (int, error) {
-	if w.dropped != reasonNone {
-		b.exporter.drop(b.ctx, p.kind, w.dropped, 1)
+func (b *batch) added(p *payload, ordinal, mark int, w line.Written) (int, error) {
+	if w.Dropped != line.ReasonNone {
+		b.exporter.drop(b.ctx, p.kind, reason(w.Dropped), 1)
 		return 0, nil
 	}
 	limit := b.exporter.config.PayloadMaxBytes
-	text := p.enc.Bytes()
+	text := p.Bytes()
 	if len(text)-mark > limit {
-		p.enc.SetBuffer(text[:mark])
+		p.Truncate(mark)
 		b.exporter.drop(b.ctx, p.kind, reasonTooLarge, 1)
 		return 0, nil
 	}
@@ -184,13 +186,16 @@ func (b *batch) added(p *payload, ordinal, mark int, w written) (int, error) {
 		p.first = ordinal
 	}
 	p.lines++
-	if w.overflow {
+	if w.Overflow {
 		p.overflow++
+	}
+	if w.Cut {
+		p.cut++
 	}
 	if p.lines < b.exporter.config.PayloadMaxLines {
 		return 0, nil
 	}
-	if err := b.send(p, p.enc.Bytes()); err != nil {
+	if err := b.send(p, p.Bytes()); err != nil {
 		return b.earliest(p), err
 	}
 	p.reset(nil)
@@ -203,7 +208,7 @@ func (b *batch) flush() (int, error) {
 		if p.lines == 0 {
 			continue
 		}
-		if err := b.send(p, p.enc.Bytes()); err != nil {
+		if err := b.send(p, p.Bytes()); err != nil {
 			return b.earliest(p), err
 		}
 		p.reset(nil)
@@ -226,28 +231,21 @@ func (b *batch) earliest(failed *payload) int {
 // send writes one payload. It returns an error only if that is worth a retry.
 func (b *batch) send(p *payload, text []byte) error {
 	e := b.exporter
-	if !e.client.compressed {
-		// The transport may read an uncompressed body even after the answer.
+	if e.client.gzip == nil {
+		// The transport may read a body even after the answer.
 		text = append([]byte(nil), text...)
 	}
 	o, err := b.write(p.kind, text, p.lines)
+	e.account(b.ctx, p.kind, p.lines, o, err)
 	switch {
-	case err == nil && o.reason == reasonPartial:
-		e.observer.failed(b.ctx, o.reason)
-		e.drop(b.ctx, p.kind, o.reason, o.dropped, zap.String("server_message", o.message))
-		e.observer.points(b.ctx, p.kind, p.lines-o.dropped)
 	case err == nil:
-		e.observer.points(b.ctx, p.kind, p.lines)
+		e.observer.overflow(b.ctx, p.kind, p.overflow)
+		e.observer.cut(b.ctx, p.kind, p.cut)
+	case !consumererror.IsPermanent(err):
+		return err
 	default:
-		e.observer.failed(b.ctx, reasonOf(err))
-		if !consumererror.IsPermanent(err) {
-			return err
-		}
-		e.observer.dropped(b.ctx, p.kind, reasonOf(err), p.lines)
 		b.refused = append(b.refused, err)
-		return nil
 	}
-	e.observer.overflow(b.ctx, p.kind, p.overflow)
 	return nil
 }
 
@@ -263,7 +261,7 @@ func (b *batch) write(k kind, text []byte, lines int) (outcome, error) {
 	if k == kindAnomaly {
 		to = b.target.anomaly
 	}
-	return b.exporter.client.write(b.ctx, to, text, lines)
+	return b.exporter.client.write(b.ctx, b.target, to, text, lines)
 }
 
 // from copies td without the first n spans.

@@ -2,7 +2,6 @@ package influxdbexporter
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,27 +12,6 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/exporter/influxdbexporter/internal/metadata"
 )
-
-// BenchmarkEncode is one event to one line, 100 tag sets, ever new ids.
-func BenchmarkEncode(b *testing.B) {
-	s, l := newSchema(createDefaultConfig().(*Config)), testLine()
-	e := fullEvent()
-	models := make([]string, 100)
-	for i := range models {
-		models[i] = fmt.Sprintf("model-%d", i)
-	}
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		l.enc.SetBuffer(l.enc.Bytes()[:0])
-		e.ResponseModel = models[n%len(models)]
-		e.ID[0], e.ID[1], e.ID[2] = byte(n), byte(n>>8), byte(n>>16)
-		e.End += 100_000 // 10,000 events a second
-		s.event(l, &e)
-		n++
-	}
-	b.ReportMetric(float64(len(l.enc.Bytes())), "B/line")
-}
 
 // BenchmarkPush is spans to a server on the loopback, with and without
 // compression.

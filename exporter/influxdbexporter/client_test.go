@@ -68,8 +68,10 @@ func TestTheServerIsAskedForItsAPIOnce(t *testing.T) {
 	}{
 		{name: "1.x", ping: version("1.8.3"), want: "/write"},
 		{name: "2.x", ping: version("v2.7.1"), want: "/api/v2/write"},
-		{name: "3.x", ping: version("3.2.0"), want: "/api/v2/write"},
+		{name: "3.x", ping: version("3.2.0"), want: "/api/v3/write_lp"},
+		{name: "3.x, in the body", ping: answer(200, `{"version":"3.1.0","revision":"abc"}`), want: "/api/v3/write_lp"},
 		{name: "silent, nothing set", ping: answer(404, "no"), want: "/write"},
+		{name: "silent, token of 3.x set", ping: answer(401, "no"), edit: func(c *Config) { c.V3.Token = "t" }, want: "/api/v3/write_lp"},
 		{name: "silent, token set", ping: answer(401, "no"), edit: func(c *Config) { c.V2.Token = "t" }, want: "/api/v2/write"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,10 +10,11 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
-	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 )
 
 // API names a write protocol.
@@ -27,16 +28,40 @@ const (
 	APIV1 API = "v1"
 	// APIV2 is POST /api/v2/write?bucket=…&org=….
 	APIV2 API = "v2"
+	// APIV3 is POST /api/v3/write_lp?db=….
+	APIV3 API = "v3"
 )
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (a *API) UnmarshalText(text []byte) error {
 	switch v := API(strings.ToLower(string(text))); v {
-	case APIAuto, APIV1, APIV2:
+	case APIAuto, APIV1, APIV2, APIV3:
 		*a = v
 		return nil
 	}
-	return fmt.Errorf("api must be auto, v1 or v2, got %q", text)
+	return fmt.Errorf("api must be auto, v1, v2 or v3, got %q", text)
+}
+
+// Schema says what is written.
+type Schema string
+
+// The schemas.
+const (
+	// SchemaSentinel writes LLM calls and anomalies with bounded tags.
+	SchemaSentinel Schema = "sentinel"
+	// SchemaOTel writes every span, log record and metric in the form that
+	// InfluxData defines for OpenTelemetry.
+	SchemaOTel Schema = "otel"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Schema) UnmarshalText(text []byte) error {
+	switch v := Schema(strings.ToLower(string(text))); v {
+	case SchemaSentinel, SchemaOTel:
+		*s = v
+		return nil
+	}
+	return fmt.Errorf("schema must be sentinel or otel, got %q", text)
 }
 
 // Limits of the configuration.
@@ -44,8 +69,12 @@ const (
 	minSeries       = 10
 	maxSeries       = 10_000_000
 	minPayloadBytes = 64 << 10
-	maxPayloadBytes = 64 << 20
+	maxPayloadBytes = 1 << 30
 	maxPayloadLines = 1_000_000
+
+	defaultTextBytes = 10_000
+	// lineBytes is what a line may need beside prompt and response.
+	lineBytes = 256 << 10
 )
 
 // Config is the configuration of the exporter.
@@ -55,17 +84,31 @@ type Config struct {
 	// (gzip or none, default gzip at level 1), tls, proxy_url, headers, auth and
 	// the other options of the collector's HTTP clients.
 	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
-	// API is the write protocol: auto, v1 or v2. Default auto: the server is
+	// API is the write protocol: auto, v1, v2 or v3. Default auto: the server is
 	// asked before the first write.
 	API API `mapstructure:"api"`
 	// V1 holds what the 1.x write API needs.
 	V1 V1Config `mapstructure:"v1"`
 	// V2 holds what the 2.x write API needs.
 	V2 V2Config `mapstructure:"v2"`
+	// V3 holds what the 3.x write API needs.
+	V3 V3Config `mapstructure:"v3"`
+	// Schema is what is written: sentinel or otel. Default sentinel, but otel
+	// when a key of contrib's exporter is used, see [Config.Unmarshal].
+	Schema Schema `mapstructure:"schema"`
+	// OTel holds the options of the schema otel, and further keys of contrib's
+	// exporter.
+	OTel OTelConfig `mapstructure:",squash"`
 	// Measurements names the two measurements.
 	Measurements MeasurementsConfig `mapstructure:"measurements"`
 	// Tags lists what becomes a tag; everything else is a field.
 	Tags TagsConfig `mapstructure:"tags"`
+	// IncludeText also writes prompts and responses. They are often personal
+	// data; have them redacted before. Default false.
+	IncludeText bool `mapstructure:"include_text"`
+	// MaxTextBytes is the longest prompt or response that is written, in bytes;
+	// what is longer is cut. Between 1 and 60000. Default 10000.
+	MaxTextBytes int `mapstructure:"max_text_bytes"`
 	// MaxSeries is the number of distinct tag sets that are written within
 	// SeriesIdleTimeout. Beyond it tag values become __overflow__. Default
 	// 10000, between 10 and 10000000.
@@ -74,7 +117,8 @@ type Config struct {
 	// gives its place back (up to twice as long). Default 24h, at least 1m.
 	SeriesIdleTimeout time.Duration `mapstructure:"series_idle_timeout"`
 	// PayloadMaxBytes is the size of one request before compression, in bytes.
-	// Default 4194304 (4 MiB), between 65536 and 67108864.
+	// Default 4194304 (4 MiB), at most 1073741824; at least 65536, or 1 with the
+	// schema otel, where a request has at least one point.
 	PayloadMaxBytes int `mapstructure:"payload_max_bytes"`
 	// PayloadMaxLines is the number of points of one request. Default 5000,
 	// between 1 and 1000000.
@@ -87,37 +131,8 @@ type Config struct {
 	// RetryConfig says how failed requests are repeated. Default: on, for 5m.
 	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
 
-	_ struct{}
-}
-
-// V1Config is where points go on servers with the 1.x API.
-type V1Config struct {
-	// Database of both measurements. Default telemetry.
-	Database string `mapstructure:"database"`
-	// RetentionPolicy is the policy to write to. Default: empty, which is the
-	// default policy of the database.
-	RetentionPolicy string `mapstructure:"retention_policy"`
-	// Username and Password are sent as basic authentication. Default: none.
-	Username string              `mapstructure:"username"`
-	Password configopaque.String `mapstructure:"password"`
-	// CreateDatabase creates the database before the first write. Default false.
-	CreateDatabase bool `mapstructure:"create_database"`
-
-	_ struct{}
-}
-
-// V2Config is where points go on servers with the 2.x API.
-type V2Config struct {
-	// Org is the name of the organisation. Default: none is sent; InfluxDB 2.x
-	// wants one, servers that know no organisations ignore it.
-	Org string `mapstructure:"org"`
-	// Bucket of the telemetry. Default telemetry.
-	Bucket string `mapstructure:"bucket"`
-	// AnomalyBucket is the bucket of the anomalies, which may be the same one.
-	// Default anomalies.
-	AnomalyBucket string `mapstructure:"anomaly_bucket"`
-	// Token is sent as "Authorization: Token …". Default: none.
-	Token configopaque.String `mapstructure:"token"`
+	// exactEndpoint: endpoint is the whole URL of writes, see [Config.Unmarshal].
+	exactEndpoint bool
 
 	_ struct{}
 }
@@ -161,11 +176,15 @@ func createDefaultConfig() component.Config {
 		API:          APIAuto,
 		V1:           V1Config{Database: "telemetry"},
 		V2:           V2Config{Bucket: "telemetry", AnomalyBucket: "anomalies"},
+		V3:           V3Config{Database: "telemetry", AnomalyDatabase: "anomalies", AcceptPartial: true},
+		Schema:       SchemaSentinel,
+		OTel:         defaultOTelConfig(),
 		Measurements: MeasurementsConfig{Telemetry: "telemetry", Anomaly: "anomaly"},
 		Tags: TagsConfig{
 			Telemetry: []string{"service", "model", "provider", "operation", "environment"},
 			Anomaly:   []string{"service", "model", "severity", "type", "method"},
 		},
+		MaxTextBytes:      defaultTextBytes,
 		MaxSeries:         10_000,
 		SeriesIdleTimeout: 24 * time.Hour,
 		PayloadMaxBytes:   4 << 20,
@@ -178,7 +197,7 @@ func createDefaultConfig() component.Config {
 // Validate checks what its own struct says; nested structs check themselves.
 func (c *Config) Validate() error {
 	var errs []error
-	if err := validEndpoint(c.ClientConfig.Endpoint); err != nil {
+	if err := validEndpoint(c.ClientConfig.Endpoint, c.exactEndpoint); err != nil {
 		errs = append(errs, err)
 	}
 	if c.ClientConfig.Timeout < 0 {
@@ -189,8 +208,8 @@ func (c *Config) Validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("compression must be gzip or none, got %q: InfluxDB reads no other", c.ClientConfig.Compression))
 	}
-	if c.ClientConfig.Auth.HasValue() && (c.V1.Username != "" || c.V2.Token != "") {
-		errs = append(errs, errors.New("auth must not be set together with v1.username or v2.token: both would set the Authorization header"))
+	if c.ClientConfig.Auth.HasValue() && (c.V1.Username != "" || c.V2.Token != "" || c.V3.Token != "") {
+		errs = append(errs, errors.New("auth must not be set together with v1.username, v2.token or v3.token: both would set the Authorization header"))
 	}
 	if c.MaxSeries < minSeries || c.MaxSeries > maxSeries {
 		errs = append(errs, fmt.Errorf("max_series must be between %d and %d, got %d", minSeries, maxSeries, c.MaxSeries))
@@ -198,65 +217,61 @@ func (c *Config) Validate() error {
 	if c.SeriesIdleTimeout < time.Minute {
 		errs = append(errs, fmt.Errorf("series_idle_timeout must be at least 1m, got %s", c.SeriesIdleTimeout))
 	}
-	if c.PayloadMaxBytes < minPayloadBytes || c.PayloadMaxBytes > maxPayloadBytes {
-		errs = append(errs, fmt.Errorf("payload_max_bytes must be between %d and %d, got %d", minPayloadBytes, maxPayloadBytes, c.PayloadMaxBytes))
+	least := minPayloadBytes
+	if c.Schema == SchemaOTel {
+		least = 1
+	}
+	if c.PayloadMaxBytes < least || c.PayloadMaxBytes > maxPayloadBytes {
+		errs = append(errs, fmt.Errorf("payload_max_bytes must be between %d and %d, got %d", least, maxPayloadBytes, c.PayloadMaxBytes))
+	}
+	if c.Schema == SchemaSentinel && c.OTel.Precision != PrecisionNano {
+		errs = append(errs, fmt.Errorf("precision must be ns with schema sentinel, whose points need nanoseconds, got %s", c.OTel.Precision))
 	}
 	if c.PayloadMaxLines < 1 || c.PayloadMaxLines > maxPayloadLines {
 		errs = append(errs, fmt.Errorf("payload_max_lines must be between 1 and %d, got %d", maxPayloadLines, c.PayloadMaxLines))
 	}
+	if c.MaxTextBytes < 1 || c.MaxTextBytes > line.MaxTextBytes {
+		errs = append(errs, fmt.Errorf("max_text_bytes must be between 1 and %d, got %d", line.MaxTextBytes, c.MaxTextBytes))
+	} else if need := 4*c.MaxTextBytes + lineBytes; c.IncludeText && c.PayloadMaxBytes < need {
+		errs = append(errs, fmt.Errorf("payload_max_bytes must be at least %d with include_text and max_text_bytes %d, got %d", need, c.MaxTextBytes, c.PayloadMaxBytes))
+	}
 	return errors.Join(errs...)
 }
 
-func validEndpoint(endpoint string) error {
+// lines says how items become lines.
+func (c *Config) lines() line.Options {
+	return line.Options{
+		Telemetry: c.Measurements.Telemetry, Anomaly: c.Measurements.Anomaly,
+		TelemetryTags: c.Tags.Telemetry, AnomalyTags: c.Tags.Anomaly,
+		MaxSeries: c.MaxSeries, SeriesIdleTimeout: c.SeriesIdleTimeout,
+		IncludeText: c.IncludeText, MaxTextBytes: c.MaxTextBytes,
+	}
+}
+
+// validEndpoint checks the address. An exact one is the whole URL of writes.
+func validEndpoint(endpoint string, exact bool) error {
 	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil:
 		// The text of err repeats the endpoint, which may hold a password.
 		return errors.New("endpoint must be a URL such as http://localhost:8086, got one that cannot be parsed")
 	case u.User != nil:
-		return errors.New("endpoint must not hold credentials: use v1.username and v1.password, v2.token or auth")
+		return errors.New("endpoint must not hold credentials: use v1.username and v1.password, v2.token, v3.token or auth")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("endpoint must begin with http:// or https://, got %q", endpoint)
 	case u.Host == "":
 		return fmt.Errorf("endpoint must name a host, got %q", endpoint)
-	case u.RawQuery != "" || u.Fragment != "":
+	case u.RawQuery != "" && !exact || u.Fragment != "":
 		return fmt.Errorf("endpoint must have no query and no fragment, got %q", endpoint)
 	}
 	return nil
 }
 
 // Validate implements confmap.Validator.
-func (c *V1Config) Validate() error {
-	var errs []error
-	if c.Database == "" {
-		errs = append(errs, errors.New("database must not be empty"))
-	}
-	if strings.Contains(c.Username, ":") {
-		errs = append(errs, errors.New("username must not contain a colon, which separates it from the password"))
-	}
-	if c.Password != "" && c.Username == "" {
-		errs = append(errs, errors.New("username must be set when password is"))
-	}
-	return errors.Join(errs...)
-}
-
-// Validate implements confmap.Validator.
-func (c *V2Config) Validate() error {
-	var errs []error
-	if c.Bucket == "" {
-		errs = append(errs, errors.New("bucket must not be empty"))
-	}
-	if c.AnomalyBucket == "" {
-		errs = append(errs, errors.New("anomaly_bucket must not be empty; it may be the same as bucket"))
-	}
-	return errors.Join(errs...)
-}
-
-// Validate implements confmap.Validator.
 func (c *MeasurementsConfig) Validate() error {
 	var errs []error
 	for _, m := range []struct{ key, name string }{{"telemetry", c.Telemetry}, {"anomaly", c.Anomaly}} {
-		if cleanTag(m.name) != m.name || m.name == "" {
+		if line.CleanTag(m.name) != m.name || m.name == "" {
 			errs = append(errs, fmt.Errorf("%s must be a name without control characters and without a backslash at its end, got %q", m.key, m.name))
 		}
 	}
@@ -268,7 +283,7 @@ func (c *MeasurementsConfig) Validate() error {
 
 // Validate implements confmap.Validator.
 func (c *TagsConfig) Validate() error {
-	return errors.Join(validTags("telemetry", c.Telemetry, telemetryDims), validTags("anomaly", c.Anomaly, anomalyDims))
+	return errors.Join(validTags("telemetry", c.Telemetry, line.EventDimensions()), validTags("anomaly", c.Anomaly, line.AnomalyDimensions()))
 }
 
 func validTags(key string, names, allowed []string) error {

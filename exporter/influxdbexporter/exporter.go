@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 )
 
 // logPeriod is the time between two log lines about the same kind of loss.
@@ -24,14 +26,15 @@ const logPeriod = time.Minute
 
 var errNotStarted = errors.New("influxdb exporter is not started")
 
-// influxExporter writes what it finds in traces. Pushes run concurrently; each
+// influxExporter writes what it finds in telemetry. Pushes run concurrently; each
 // takes a batch from the pool, everything else that they share is safe for
 // concurrent use.
 type influxExporter struct {
 	config    *Config
 	set       exporter.Settings
 	extractor *genai.Extractor
-	schema    *schema
+	schema    *line.Schema
+	otel      *otelConverters // with the schema otel
 	observer  *observer
 	logs      throttle
 	batches   sync.Pool
@@ -42,7 +45,7 @@ type influxExporter struct {
 }
 
 func newExporter(config *Config, set exporter.Settings) (*influxExporter, error) {
-	extractor, err := genai.NewExtractor(genai.Options{})
+	extractor, err := genai.NewExtractor(genai.Options{CaptureText: config.IncludeText, MaxTextBytes: config.MaxTextBytes})
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +54,15 @@ func newExporter(config *Config, set exporter.Settings) (*influxExporter, error)
 		return nil, err
 	}
 	e := &influxExporter{
-		config: config, set: set, extractor: extractor, schema: newSchema(config), observer: o,
+		config: config, set: set, extractor: extractor, schema: line.NewSchema(config.lines()), observer: o,
 		logs: throttle{period: logPeriod},
 	}
 	e.batches.New = func() any { return newBatch() }
+	if config.Schema == SchemaOTel {
+		if e.otel, err = newOTelConverters(&config.OTel, set.Logger); err != nil {
+			return nil, err
+		}
+	}
 	return e, nil
 }
 
@@ -66,7 +74,7 @@ func (e *influxExporter) start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot build the HTTP client: %w", err)
 	}
-	if err := e.observer.observeSeries(e.schema.guard.len); err != nil {
+	if err := e.observer.observeSeries(e.schema.Series); err != nil {
 		return err
 	}
 	e.host, e.client = host, c
@@ -92,7 +100,7 @@ func (e *influxExporter) write(ctx context.Context, run func(*batch) error) erro
 	if e.client == nil {
 		return errNotStarted
 	}
-	e.schema.guard.rotate(time.Now())
+	e.schema.Rotate(time.Now())
 	b := e.batches.Get().(*batch)
 	defer e.batches.Put(b)
 	b.begin(ctx, e)
@@ -130,5 +138,22 @@ func (e *influxExporter) drop(ctx context.Context, k kind, why reason, n int, fi
 	if e.logs.allow(why, time.Now()) {
 		e.set.Logger.Warn("points dropped; further losses of this kind are only counted for a minute",
 			append(fields, zap.String("measurement", string(k)), zap.String("reason", string(why)), zap.Int("points", n))...)
+	}
+}
+
+// account counts what became of a request of so many points.
+func (e *influxExporter) account(ctx context.Context, k kind, lines int, o outcome, err error) {
+	switch {
+	case err != nil:
+		e.observer.failed(ctx, reasonOf(err))
+		if consumererror.IsPermanent(err) {
+			e.observer.dropped(ctx, k, reasonOf(err), lines)
+		}
+	case o.reason == reasonPartial:
+		e.observer.failed(ctx, o.reason)
+		e.drop(ctx, k, o.reason, o.dropped, zap.String("server_message", o.message))
+		e.observer.points(ctx, k, lines-o.dropped)
+	default:
+		e.observer.points(ctx, k, lines)
 	}
 }

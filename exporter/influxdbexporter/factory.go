@@ -2,6 +2,7 @@ package influxdbexporter
 
 import (
 	"context"
+	"errors"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
@@ -11,6 +12,8 @@ import (
 	"github.com/llm-devops/llm-sentinel/exporter/influxdbexporter/internal/metadata"
 )
 
+var errMetrics = errors.New("metrics are written with schema otel only: set schema, or take the exporter out of the metrics pipeline")
+
 // NewFactory creates the factory of the exporter.
 func NewFactory() exporter.Factory {
 	return exporter.NewFactory(
@@ -18,6 +21,7 @@ func NewFactory() exporter.Factory {
 		createDefaultConfig,
 		exporter.WithTraces(createTraces, metadata.TracesStability),
 		exporter.WithLogs(createLogs, metadata.LogsStability),
+		exporter.WithMetrics(createMetrics, metadata.MetricsStability),
 	)
 }
 
@@ -27,7 +31,11 @@ func createTraces(ctx context.Context, set exporter.Settings, cfg component.Conf
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewTraces(ctx, set, cfg, e.push, options(e, config)...)
+	push := e.push
+	if config.Schema == SchemaOTel {
+		push = e.pushAllTraces
+	}
+	return exporterhelper.NewTraces(ctx, set, cfg, push, options(e, config)...)
 }
 
 func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
@@ -36,7 +44,23 @@ func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config
 	if err != nil {
 		return nil, err
 	}
-	return exporterhelper.NewLogs(ctx, set, cfg, e.pushLogs, options(e, config)...)
+	push := e.pushLogs
+	if config.Schema == SchemaOTel {
+		push = e.pushAllLogs
+	}
+	return exporterhelper.NewLogs(ctx, set, cfg, push, options(e, config)...)
+}
+
+func createMetrics(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Metrics, error) {
+	config := cfg.(*Config)
+	if config.Schema != SchemaOTel {
+		return nil, errMetrics
+	}
+	e, err := newExporter(config, set)
+	if err != nil {
+		return nil, err
+	}
+	return exporterhelper.NewMetrics(ctx, set, cfg, e.pushAllMetrics, options(e, config)...)
 }
 
 func options(e *influxExporter, config *Config) []exporterhelper.Option {

@@ -26,6 +26,8 @@ type fake struct {
 	got    []received
 	script []http.HandlerFunc
 	ping   http.HandlerFunc
+	// buckets answers what 2.x is asked about organisations and buckets.
+	buckets http.HandlerFunc
 }
 
 func newFake(t *testing.T, script ...http.HandlerFunc) *fake {
@@ -58,6 +60,8 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/ping"):
 		handler = f.ping
+	case f.buckets != nil && (strings.HasSuffix(r.URL.Path, "/orgs") || strings.HasSuffix(r.URL.Path, "/buckets")):
+		handler = f.buckets
 	case len(f.script) > 0:
 		handler, f.script = f.script[0], f.script[1:]
 	}

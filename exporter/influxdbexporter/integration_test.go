@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
@@ -86,7 +87,17 @@ func (s *server) count(measurement, field string) int64 {
 	return n
 }
 
-func (s *server) series() int { s.t.Helper(); return len(s.query("SHOW SERIES")) }
+// cardinality is the exact number of series.
+func (s *server) cardinality() int64 {
+	s.t.Helper()
+	var total int64
+	for _, row := range s.query("SHOW SERIES EXACT CARDINALITY") {
+		n, err := row["count"].(json.Number).Int64()
+		require.NoError(s.t, err)
+		total += n
+	}
+	return total
+}
 
 func (s *server) config(api API) *Config {
 	cfg := createDefaultConfig().(*Config)
@@ -100,36 +111,43 @@ func (s *server) config(api API) *Config {
 }
 
 func TestRealServerKeepsEverySpanInBoundedSeries(t *testing.T) {
-	const n, services, models, operations = 10_000, 3, 4, 2
+	const n, services, models, operations, environments = 60_000, 3, 4, 2, 2
 	for _, api := range []API{APIAuto, APIV1, APIV2} {
 		t.Run(string(api), func(t *testing.T) {
 			s := realServer(t)
 			s.query(`CREATE DATABASE "` + s.database + `"`)
 			e, _ := started(t, s.config(api))
-			// Equal times in few series: the hardest case for the timestamps.
-			td := calls(n, func(i int, span ptrace.Span) {
+			// Equal times in few series: the hardest case for the timestamps. All
+			// values but those of the tags are distinct.
+			sent := ptrace.NewTraces()
+			all := calls(n, func(i int, span ptrace.Span) {
+				span.SetEndTimestamp(span.EndTimestamp() + pcommon.Timestamp(i/20_000)*1000)
 				span.Attributes().PutStr("gen_ai.request.model", fmt.Sprintf("model-%d", i%models))
 				span.Attributes().PutStr("gen_ai.operation.name", []string{"chat", "text_completion"}[i/models%operations])
 				span.Attributes().PutStr("user.id", fmt.Sprintf("user-%d", i))
+				span.Attributes().PutStr("gen_ai.conversation.id", fmt.Sprintf("session-%d", i))
+				span.Attributes().PutStr("gen_ai.response.id", fmt.Sprintf("response-%d", i))
 			})
-			all := td.ResourceSpans().At(0)
-			for k := range services {
-				part := td.ResourceSpans().AppendEmpty()
-				all.CopyTo(part)
-				part.Resource().Attributes().PutStr("service.name", fmt.Sprintf("service-%d", k))
-				i := 0
-				part.ScopeSpans().At(0).Spans().RemoveIf(func(ptrace.Span) bool { i++; return i%services != k })
+			for k := range services * environments {
+				part := sent.ResourceSpans().AppendEmpty()
+				part.Resource().Attributes().PutStr("service.name", fmt.Sprintf("service-%d", k%services))
+				part.Resource().Attributes().PutStr("deployment.environment.name", fmt.Sprintf("environment-%d", k/services))
+				part.ScopeSpans().AppendEmpty()
 			}
-			td.ResourceSpans().RemoveIf(func(rs ptrace.ResourceSpans) bool { return rs.ScopeSpans().At(0).Spans().Len() == n })
-			require.Equal(t, n, td.SpanCount())
+			for i, span := range all.ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
+				k := i / (models * operations) % (services * environments)
+				span.CopyTo(sent.ResourceSpans().At(k).ScopeSpans().At(0).Spans().AppendEmpty())
+			}
+			require.Equal(t, n, sent.SpanCount())
 
-			require.NoError(t, e.push(t.Context(), td))
+			require.NoError(t, e.push(t.Context(), sent))
 			assert.EqualValues(t, n, s.count("telemetry", "event_id"))
-			assert.Equal(t, services*models*operations, s.series())
+			assert.EqualValues(t, services*models*operations*environments, s.cardinality())
 
 			// The same spans again, as after a lost answer: nothing multiplies.
-			require.NoError(t, e.push(t.Context(), td))
+			require.NoError(t, e.push(t.Context(), sent))
 			assert.EqualValues(t, n, s.count("telemetry", "event_id"))
+			assert.EqualValues(t, services*models*operations*environments, s.cardinality())
 		})
 	}
 }
@@ -164,9 +182,10 @@ func TestRealServerReturnsWhatWasWritten(t *testing.T) {
 	row := rows[0]
 	assert.Equal(t, "chat-api", row["service"])
 	assert.Equal(t, `gpt 4,turbo="x"/`, row["model"])
+	assert.Equal(t, `gpt 4,turbo="x"\`, row["model_exact"])
 	assert.Equal(t, "prod", row["environment"])
 	assert.Equal(t, "quote \" backslash \\ comma, equals= ünïcødé \uFFFD", row["user_id"])
-	assert.Equal(t, `line one\nline two`, row["error_message"])
+	assert.Equal(t, "line one\nline two", row["error_message"])
 	assert.Equal(t, json.Number("1"), row["has_errors"])
 	assert.Equal(t, json.Number("800"), row["latency_ms"])
 	assert.Equal(t, json.Number("460"), row["total_tokens"])

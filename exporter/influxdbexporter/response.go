@@ -3,12 +3,26 @@ package influxdbexporter
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 	"github.com/llm-devops/llm-sentinel/internal/retryafter"
+)
+
+// reason says why a point was dropped or a request failed. The texts are label
+// values, beside those of [line.Reason].
+type reason string
+
+// Reasons for which a point never reaches a request.
+const (
+	reasonNone        reason = ""
+	reasonTooLarge    reason = "too_large"
+	reasonUndecodable reason = "undecodable"
+	reasonInvalid     reason = "invalid"
 )
 
 // Reasons for which a request fails.
@@ -25,7 +39,7 @@ const (
 )
 
 const (
-	maxBodyBytes    = 64 << 10
+	maxBodyBytes    = 1 << 20
 	maxMessageBytes = 512
 	// maxRetryAfter bounds what a server may ask for: a sender that waits holds
 	// a consumer of the queue.
@@ -81,6 +95,8 @@ func classify(status int, header http.Header, body []byte, lines int, now time.T
 //	1.x and 2.x  partial write: unable to parse '…': …  (one line each) dropped=0
 //	2.x          partial write error (7 written): …
 //	3.x          partial write of line protocol occurred, one object a line in "data"
+//
+// Of a body that is cut off, at least what is seen is counted.
 func partial(body []byte, lines int) (int, bool) {
 	text := string(body)
 	if !strings.Contains(text, "partial write") {
@@ -91,11 +107,10 @@ func partial(body []byte, lines int) (int, bool) {
 		n = v
 	}
 	n = max(n, strings.Count(text, "unable to parse"))
-	var v3 struct {
-		Data []json.RawMessage `json:"data"`
-	}
-	if json.Unmarshal(body, &v3) == nil {
-		n = max(n, len(v3.Data))
+	if refused := refusedLines(body); refused != nil {
+		n = max(n, len(refused))
+	} else {
+		n = max(n, strings.Count(text, `"line_number":`))
 	}
 	if v, ok := numberAfter(text, "partial write error ("); ok {
 		n = max(n, lines-v)
@@ -105,6 +120,33 @@ func partial(body []byte, lines int) (int, bool) {
 		n = 1
 	}
 	return min(n, lines), true
+}
+
+// refusedLine is what 3.x says about one line. The line itself, which it
+// repeats, may be personal and is not read.
+type refusedLine struct {
+	Number  int    `json:"line_number"`
+	Message string `json:"error_message"`
+}
+
+// refusedLines reads the answer of 3.x to a write with bad lines: a list, or
+// one of them when the whole request was refused.
+func refusedLines(body []byte) []refusedLine {
+	var j struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(body, &j) != nil || len(j.Data) == 0 {
+		return nil
+	}
+	var list []refusedLine
+	if json.Unmarshal(j.Data, &list) == nil {
+		return list
+	}
+	var one refusedLine
+	if json.Unmarshal(j.Data, &one) == nil && one.Message != "" {
+		return []refusedLine{one}
+	}
+	return nil
 }
 
 // numberAfter reads the decimal number that follows the last mark in text.
@@ -136,19 +178,38 @@ func message(header http.Header, body []byte) string {
 			text = e
 		}
 	}
+	// One bad line is enough to see what is wrong.
+	if bad := refusedLines(body); len(bad) > 0 && bad[0].Message != "" {
+		text += fmt.Sprintf(": line %d: %s", bad[0].Number, bad[0].Message)
+	}
 	if text == "" {
 		text = header.Get("X-Influxdb-Error")
 	}
 	if text == "" {
 		text = string(bytes.TrimSpace(body))
 	}
-	return printable(text)
+	return printable(withoutLines(text))
+}
+
+// withoutLines takes out the lines that 1.x and 2.x repeat when they cannot read
+// them, because those may be personal.
+func withoutLines(text string) string {
+	const mark = "unable to parse '"
+	parts := strings.Split(text, mark)
+	for i, part := range parts[1:] {
+		why := ""
+		if at := strings.LastIndex(part, "': "); at >= 0 {
+			why = part[at+len("': "):]
+		}
+		parts[i+1] = "unable to parse a line: " + why
+	}
+	return strings.Join(parts, "")
 }
 
 // printable makes a foreign text fit for an error message: one line, bounded.
 func printable(s string) string {
 	if len(s) > maxMessageBytes {
-		s = cut(s, maxMessageBytes) + "…"
+		s = line.Cut(s, maxMessageBytes) + "…"
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f {

@@ -36,11 +36,11 @@ func TestClassify(t *testing.T) {
 		},
 		{
 			name: "1.x partial parse", status: 400, body: "{\"error\":\"partial write: unable to parse 'a': missing fields\\nunable to parse 'b': missing fields dropped=0\"}",
-			want: outcome{reason: reasonPartial, dropped: 2, message: "partial write: unable to parse 'a': missing fields unable to parse 'b': missing fields dropped=0"},
+			want: outcome{reason: reasonPartial, dropped: 2, message: "partial write: unable to parse a line: missing fields unable to parse a line: missing fields dropped=0"},
 		},
 		{
 			name: "1.x all refused", status: 400, body: `{"error":"unable to parse 'x': invalid"}`,
-			want: outcome{reason: reasonRejected, message: "unable to parse 'x': invalid"},
+			want: outcome{reason: reasonRejected, message: "unable to parse a line: invalid"},
 		},
 		{
 			name: "2.x partial write", status: 422, body: `{"code":"unprocessable entity","message":"failure writing points to database: partial write: points beyond retention policy dropped=2"}`,
@@ -48,11 +48,31 @@ func TestClassify(t *testing.T) {
 		},
 		{
 			name: "2.x partial parse", status: 400, body: `{"code":"invalid","message":"partial write error (7 written): unable to parse 'x': bad"}`,
-			want: outcome{reason: reasonPartial, dropped: 3, message: "partial write error (7 written): unable to parse 'x': bad"},
+			want: outcome{reason: reasonPartial, dropped: 3, message: "partial write error (7 written): unable to parse a line: bad"},
 		},
 		{
 			name: "3.x partial write", status: 400, body: `{"error":"partial write of line protocol occurred","data":[{"line_number":1},{"line_number":4}]}`,
 			want: outcome{reason: reasonPartial, dropped: 2, message: "partial write of line protocol occurred"},
+		},
+		{
+			name: "3.x partial write, explained", status: 400,
+			body: `{"error":"partial write of line protocol occurred","data":[{"original_line":"telemetry,service=a prompt_text=\"my secret","line_number":2,"error_message":"invalid column type for column 'x'"}]}`,
+			want: outcome{reason: reasonPartial, dropped: 1, message: "partial write of line protocol occurred: line 2: invalid column type for column 'x'"},
+		},
+		{
+			name: "3.x whole request refused", status: 400,
+			body: `{"error":"parsing failed for write_lp endpoint","data":{"original_line":"telemetry x=secret","line_number":3,"error_message":"no fields"}}`,
+			want: outcome{reason: reasonRejected, message: "parsing failed for write_lp endpoint: line 3: no fields"},
+		},
+		{
+			name: "3.x answer that is cut off", status: 400,
+			body: `{"error":"partial write of line protocol occurred","data":[{"line_number":1},{"line_number":4},{"line_number":5},{"orig`,
+			want: outcome{reason: reasonPartial, dropped: 3, message: `{"error":"partial write of line protocol occurred","data":[{"line_number":1},{"line_number":4},{"line_number":5},{"orig`},
+		},
+		{
+			name: "a line with quotes is not repeated", status: 400,
+			body: `{"error":"unable to parse 'm p=\"my 'secret': yes\nno\" 1': bad field"}`,
+			want: outcome{reason: reasonRejected, message: "unable to parse a line: bad field"},
 		},
 		{
 			name: "absurd count", status: 400, body: `{"error":"partial write: x dropped=99999"}`,

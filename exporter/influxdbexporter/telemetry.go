@@ -12,12 +12,14 @@ import (
 	"github.com/llm-devops/llm-sentinel/exporter/influxdbexporter/internal/metadata"
 )
 
-// kind tells the two measurements apart, whatever they are called.
+// kind tells the measurements apart, whatever they are called.
 type kind string
 
 const (
 	kindTelemetry kind = "telemetry"
 	kindAnomaly   kind = "anomaly"
+	// kindOTel is every point of the schema otel.
+	kindOTel kind = "otel"
 )
 
 // observer counts what the exporter does.
@@ -33,7 +35,7 @@ func newObserver(set component.TelemetrySettings, id component.ID) (*observer, e
 		return nil, err
 	}
 	o := &observer{builder: b, exporter: attribute.String("exporter", id.String()), byKind: map[kind]metric.MeasurementOption{}}
-	for _, k := range []kind{kindTelemetry, kindAnomaly} {
+	for _, k := range []kind{kindTelemetry, kindAnomaly, kindOTel} {
 		o.byKind[k] = metric.WithAttributeSet(attribute.NewSet(o.exporter, attribute.String("measurement", string(k))))
 	}
 	return o, nil
@@ -57,6 +59,12 @@ func (o *observer) points(ctx context.Context, k kind, n int) {
 func (o *observer) overflow(ctx context.Context, k kind, n int) {
 	if n > 0 {
 		o.builder.InfluxdbSeriesOverflowTotal.Add(ctx, int64(n), o.byKind[k])
+	}
+}
+
+func (o *observer) cut(ctx context.Context, k kind, n int) {
+	if n > 0 {
+		o.builder.InfluxdbPointsCutTotal.Add(ctx, int64(n), o.byKind[k])
 	}
 }
 

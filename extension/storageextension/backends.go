@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
 	"github.com/llm-devops/llm-sentinel/internal/store"
@@ -13,7 +14,9 @@ import (
 
 // environment is what a backend gets from the extension.
 type environment struct {
-	logger *zap.Logger
+	logger    *zap.Logger
+	host      component.Host
+	telemetry component.TelemetrySettings
 	// health takes the result of background work whenever it changes.
 	health func(error)
 }
@@ -24,6 +27,8 @@ type backend struct {
 	name       string
 	configured func(*Config) bool
 	open       func(context.Context, *Config, environment) (store.Backend, error)
+	// needs lists the extensions that must start first. It may be nil.
+	needs func(*Config) []component.ID
 }
 
 var backends = []backend{
@@ -31,6 +36,12 @@ var backends = []backend{
 		name:       "embedded",
 		configured: func(c *Config) bool { return c.Embedded.HasValue() },
 		open:       openEmbedded,
+	},
+	{
+		name:       "influxdb",
+		configured: func(c *Config) bool { return c.InfluxDB.HasValue() },
+		open:       openInfluxDB,
+		needs:      dependsOnInfluxDB,
 	},
 }
 

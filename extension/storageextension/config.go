@@ -21,6 +21,9 @@ const defaultDirectory = "./data/events"
 type Config struct {
 	// Embedded keeps the data in a directory of this machine.
 	Embedded configoptional.Optional[EmbeddedConfig] `mapstructure:"embedded"`
+	// InfluxDB answers from what the influxdb exporter has written; it cannot be
+	// written through this extension.
+	InfluxDB configoptional.Optional[InfluxDBConfig] `mapstructure:"influxdb"`
 	// Baselines says how what the detection engines expect is kept.
 	Baselines BaselinesConfig `mapstructure:"baselines"`
 
@@ -102,6 +105,7 @@ func (b *ByteSize) UnmarshalText(text []byte) error {
 func createDefaultConfig() component.Config {
 	return &Config{
 		Embedded:  configoptional.Default(defaultEmbedded()),
+		InfluxDB:  configoptional.Default(defaultInfluxDB()),
 		Baselines: defaultBaselines(),
 	}
 }

@@ -18,7 +18,9 @@ func TestLoadConfig(t *testing.T) {
 	with := func(change func(*EmbeddedConfig)) *Config {
 		c := defaultEmbedded()
 		change(&c)
-		return &Config{Embedded: configoptional.Some(c), Baselines: defaultBaselines()}
+		cfg := createDefaultConfig().(*Config)
+		cfg.Embedded = configoptional.Some(c)
+		return cfg
 	}
 	cm, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
 	require.NoError(t, err)

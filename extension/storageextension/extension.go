@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/extension/extensioncapabilities"
 	"go.uber.org/zap"
 
 	"github.com/llm-devops/llm-sentinel/extension/storageextension/internal/metadata"
@@ -16,10 +17,11 @@ import (
 )
 
 var (
-	_ extension.Extension = (*storageExtension)(nil)
-	_ store.Provider      = (*storageExtension)(nil)
-	_ store.EngineHost    = (*storageExtension)(nil)
-	_ store.Feed          = (*storageExtension)(nil)
+	_ extension.Extension             = (*storageExtension)(nil)
+	_ extensioncapabilities.Dependent = (*storageExtension)(nil)
+	_ store.Provider                  = (*storageExtension)(nil)
+	_ store.EngineHost                = (*storageExtension)(nil)
+	_ store.Feed                      = (*storageExtension)(nil)
 
 	errNotStarted = errors.New("the storage extension is not started")
 )
@@ -48,6 +50,15 @@ func newExtension(cfg *Config, set extension.Settings) (*storageExtension, error
 	return &storageExtension{cfg: cfg, set: set, telemetry: tb}, nil
 }
 
+// Dependencies names the extensions that the backend needs.
+func (e *storageExtension) Dependencies() []component.ID {
+	kind, err := e.cfg.backend()
+	if err != nil || kind.needs == nil {
+		return nil // Start tells
+	}
+	return kind.needs(e.cfg)
+}
+
 // Start opens the backend. The embedded one must open, or the collector does
 // not start: to go on without it would lose data in silence.
 func (e *storageExtension) Start(ctx context.Context, host component.Host) error {
@@ -57,7 +68,7 @@ func (e *storageExtension) Start(ctx context.Context, host component.Host) error
 	}
 	state := &health{host: host}
 	b, err := kind.open(ctx, e.cfg, environment{
-		logger: e.set.Logger,
+		logger: e.set.Logger, host: host, telemetry: e.set.TelemetrySettings,
 		health: func(err error) { state.report(partBackend, err) },
 	})
 	if err != nil {

@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                        metric.Meter
 	mu                           sync.Mutex
 	registrations                []metric.Registration
+	InfluxdbPointsCutTotal       metric.Int64Counter
 	InfluxdbPointsDroppedTotal   metric.Int64Counter
 	InfluxdbPointsTotal          metric.Int64Counter
 	InfluxdbRequestFailuresTotal metric.Int64Counter
@@ -89,6 +90,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.InfluxdbPointsCutTotal, err = builder.meter.Int64Counter(
+		"sentinel_influxdb_points_cut_total",
+		metric.WithDescription("Points with a text that was shortened, or a list or map that was not kept whole. [Development]"),
+		metric.WithUnit("{point}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.InfluxdbPointsDroppedTotal, err = builder.meter.Int64Counter(
 		"sentinel_influxdb_points_dropped_total",
 		metric.WithDescription("Points that were not written and will not be tried again. [Development]"),

@@ -24,10 +24,14 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	tb.InfluxdbPointsCutTotal.Add(context.Background(), 1)
 	tb.InfluxdbPointsDroppedTotal.Add(context.Background(), 1)
 	tb.InfluxdbPointsTotal.Add(context.Background(), 1)
 	tb.InfluxdbRequestFailuresTotal.Add(context.Background(), 1)
 	tb.InfluxdbSeriesOverflowTotal.Add(context.Background(), 1)
+	AssertEqualInfluxdbPointsCutTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualInfluxdbPointsDroppedTotal(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
