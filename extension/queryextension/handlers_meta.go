@@ -24,7 +24,8 @@ func (s *server) index() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "LLM-Sentinel %s: query interface\n\n", s.version)
 	for _, rt := range s.routes {
-		fmt.Fprintf(&b, "  GET %-21s %s\n", rt.path, rt.summary)
+		method, _, _ := strings.Cut(rt.answers(), ",")
+		fmt.Fprintf(&b, "  %-4s %-34s %s\n", method, rt.path, rt.summary)
 	}
 	b.WriteString(`
 This address only answers questions. Telemetry goes to the receivers of the

@@ -3,8 +3,6 @@ package queryextension
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -146,42 +144,6 @@ func (s *server) recovered(rec *statusRecorder, r *http.Request, v any) {
 	rec.Header().Del("Content-Encoding")
 	rec.Header().Del("Content-Length")
 	sendError(rec, r, &apiError{status: http.StatusInternalServerError, code: codeInternal, message: "the request failed inside the server; see the collector's log"})
-}
-
-// limitBody refuses bodies over the configured size. No route reads one, but
-// what a client sends has to be taken off the connection in any case.
-func (s *server) limitBody(next http.Handler) http.Handler {
-	limit := s.cfg.HTTP.MaxRequestBodySize
-	if limit <= 0 {
-		limit = defaultMaxRequestBodySize
-	}
-	tooLarge := &apiError{
-		status: http.StatusRequestEntityTooLarge, code: codePayloadTooLarge,
-		message: "the request body is larger than " + strconv.FormatInt(limit, 10) + " bytes; no route reads a body",
-		details: map[string]any{"max_request_body_size": limit},
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength > limit {
-			sendError(w, r, tooLarge)
-			return
-		}
-		if r.Body != nil && r.Body != http.NoBody {
-			if _, err := io.Copy(io.Discard, r.Body); err != nil {
-				var size *http.MaxBytesError
-				var network net.Error
-				switch {
-				case errors.As(err, &size):
-					sendError(w, r, tooLarge)
-				case errors.As(err, &network) && network.Timeout():
-					sendError(w, r, &apiError{status: http.StatusRequestTimeout, code: codeTimeout, message: "the request body did not arrive within http::read_timeout"})
-				default:
-					sendError(w, r, &apiError{status: http.StatusBadRequest, code: codeBadRequest, message: "the request body cannot be read"})
-				}
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // limited puts the request_timeout and the limit on concurrent requests around

@@ -21,6 +21,7 @@ const (
 	codeInvalidLimit       = "invalid_limit"
 	codeInvalidCursor      = "invalid_cursor"
 	codeUnsupported        = "unsupported"
+	codeUnsupportedMedia   = "unsupported_media_type"
 	codeResponseTooLarge   = "response_too_large"
 	codeUnauthorized       = "unauthorized"
 	codeNotFound           = "not_found"

@@ -1,14 +1,26 @@
 package queryextension
 
-import "net/http"
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
 
-// route is one path of the interface. All of them answer GET and HEAD.
+// route is one operation of the interface: a path of openapi.yaml and how it is
+// answered. Parameters of the path stand in braces.
 type route struct {
 	path    string
 	summary string
+	// method is GET (which answers HEAD, too) when it is empty.
+	method string
+	// params are the known query parameters.
+	params []string
 	// limited routes are bound by max_concurrent_requests and request_timeout.
 	limited bool
-	handle  http.HandlerFunc
+	// streamed routes answer without an end, bound by max_streams. Nothing around
+	// them may hold their response back.
+	streamed bool
+	handle   http.HandlerFunc
 }
 
 const (
@@ -24,13 +36,38 @@ const (
 
 func (s *server) routeTable() []route {
 	return []route{
-		{pathIndex, "this list", false, s.handleIndex},
-		{pathHealth, "state of the collector and its components, always 200", false, s.handleHealth},
-		{pathLive, "200 while the process serves requests", false, s.handleLive},
-		{pathReady, "200 when the collector can take and show data, else 503", false, s.handleReady},
-		{pathMetrics, "the collector's own telemetry as Prometheus text", true, s.handleMetrics},
-		{pathTelemetry, "LLM events: service, model, trace_id, hours | start, end, limit, cursor | offset, ascending", true, s.handleTelemetry},
-		{pathAnomalies, "anomalies: as above without trace_id, and severity, anomaly_type, min_confidence", true, s.handleAnomalies},
-		{pathOpenAPI, "the description of this interface", false, s.handleOpenAPI},
+		{path: pathIndex, summary: "this list", handle: s.handleIndex},
+		{path: pathHealth, summary: "state of the collector and its components, always 200", handle: s.handleHealth},
+		{path: pathLive, summary: "200 while the process serves requests", handle: s.handleLive},
+		{path: pathReady, summary: "200 when the collector can take and show data, else 503", handle: s.handleReady},
+		{path: pathMetrics, summary: "the collector's own telemetry as Prometheus text", limited: true, handle: s.handleMetrics},
+		{path: pathTelemetry, summary: "LLM events, newest first", params: telemetryParams, limited: true, handle: s.handleTelemetry},
+		{path: pathAnomalies, summary: "anomalies, newest first", params: anomalyParams, limited: true, handle: s.handleAnomalies},
+		{path: pathOpenAPI, summary: "the description of this interface", handle: s.handleOpenAPI},
 	}
+}
+
+// answers are the methods of the route, as the Allow header names them.
+func (rt *route) answers() string {
+	if rt.method == "" {
+		return "GET, HEAD"
+	}
+	return rt.method
+}
+
+// pattern is how net/http spells the path.
+func (rt *route) pattern() string {
+	if rt.path == pathIndex {
+		return "/{$}"
+	}
+	return rt.path
+}
+
+// fill replaces the parameters of a path by values, in their order.
+func fill(path string, values ...string) string {
+	for _, v := range values {
+		begin, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
+		path = path[:begin] + url.PathEscape(v) + path[end+1:]
+	}
+	return path
 }

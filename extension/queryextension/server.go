@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -39,23 +40,26 @@ type server struct {
 // handler is everything below TLS, CORS and authentication.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, rt := range s.routes {
-		pattern := rt.path
-		if pattern == "/" {
-			pattern = "/{$}"
-		}
-		handle := rt.handle
+	for i := range s.routes {
+		rt := &s.routes[i]
+		handle, method := rt.handle, rt.method
 		if rt.limited {
 			handle = s.limited(handle)
 		}
-		mux.HandleFunc("GET "+pattern, labelled(rt.path, handle)) // also matches HEAD
-		mux.HandleFunc(pattern, labelled(rt.path, methodNotAllowed))
+		if method == "" {
+			method = http.MethodGet // also matches HEAD
+			handle = s.drained(handle)
+		}
+		mux.HandleFunc(method+" "+rt.pattern(), labelled(rt.path, handle))
+		mux.HandleFunc(rt.pattern(), labelled(rt.path, s.drained(methodNotAllowed(rt.answers()))))
 	}
-	mux.HandleFunc("/", notFound)
+	mux.HandleFunc("/", s.drained(notFound))
+	unclean := s.drained(notFound)
 	return s.limitBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// ServeMux answers unclean paths with a redirect in HTML.
-		if p := r.URL.Path; p == "" || p[0] != '/' || path.Clean(p) != p {
-			notFound(w, r)
+		// ServeMux answers unclean paths with a redirect in HTML. What is escaped
+		// belongs to a name and is left alone.
+		if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || path.Clean(p) != p {
+			unclean(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -73,9 +77,14 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	sendError(w, r, &apiError{status: http.StatusNotFound, code: codeNotFound, message: "there is no such route; GET / lists them"})
 }
 
-func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", "GET, HEAD")
-	sendError(w, r, &apiError{status: http.StatusMethodNotAllowed, code: codeMethodNotAllowed, message: "this route answers GET and HEAD only"})
+func methodNotAllowed(allowed string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allowed)
+		sendError(w, r, &apiError{
+			status: http.StatusMethodNotAllowed, code: codeMethodNotAllowed,
+			message: "this route answers " + strings.ReplaceAll(allowed, ", ", " and ") + " only",
+		})
+	}
 }
 
 // httpServer puts the collector's standard server settings around the handler.
