@@ -15,7 +15,7 @@ type Config struct {
 	// HTTP holds the standard HTTP server settings of the collector (endpoint,
 	// tls, auth, cors, timeouts, limits). Defaults that differ from the
 	// standard ones: endpoint localhost:8080, read_timeout 30s, write_timeout
-	// 1m, max_request_body_size 1 MiB (no route reads a body).
+	// 1m, max_request_body_size 1 MiB (feedback is the only body that is read).
 	HTTP confighttp.ServerConfig `mapstructure:"http"`
 
 	// Storage is the id of the storage extension that questions are put to.
@@ -37,6 +37,10 @@ type Config struct {
 	// checks are not limited. Default: 64 requests.
 	MaxConcurrentRequests int `mapstructure:"max_concurrent_requests"`
 
+	// MaxStreams limits how many clients are told of new anomalies at the same
+	// time; further ones are answered with 429. Default: 64 streams.
+	MaxStreams int `mapstructure:"max_streams"`
+
 	// MaxResponseBytes limits the size of a response before compression. A page
 	// that is larger is refused with 400, and the error says how many rows fit.
 	// Together with MaxConcurrentRequests it bounds the memory that responses
@@ -57,6 +61,7 @@ const (
 	defaultMaxRequestBodySize    = 1 << 20
 	defaultMaxConcurrentRequests = 64
 	defaultMaxResponseBytes      = 16 << 20
+	defaultMaxStreams            = 64
 
 	// minResponseBytes leaves room for any error and for the index page.
 	minResponseBytes = 64 << 10
@@ -84,6 +89,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxConcurrentRequests < 1 {
 		errs = append(errs, fmt.Errorf("max_concurrent_requests must be at least 1, got %d", c.MaxConcurrentRequests))
+	}
+	if c.MaxStreams < 1 {
+		errs = append(errs, fmt.Errorf("max_streams must be at least 1, got %d", c.MaxStreams))
 	}
 	if c.MaxResponseBytes < minResponseBytes {
 		errs = append(errs, fmt.Errorf("max_response_bytes must be at least %d, got %d", minResponseBytes, c.MaxResponseBytes))

@@ -104,12 +104,9 @@ func decodeCursor(text string, f filter) (cursor, error) {
 type filter struct {
 	kind           string
 	service, model string
-	traceID        string
-	severity       uint8
-	anomalyType    string
-	minConfidence  float64
-	hours          int64
-	start, end     time.Time
+	events         store.EventFilter
+	anomalies      anomalyFilter
+	times          timeRange
 	ascending      bool
 }
 
@@ -118,14 +115,22 @@ type filter struct {
 func (f filter) checksum(payload []byte) [sha256.Size]byte {
 	b := make([]byte, 0, 256)
 	b = append(b, payload...)
-	for _, s := range [...]string{f.kind, f.service, f.model, f.traceID, f.anomalyType} {
+	e := f.events
+	for _, s := range [...]string{
+		f.kind, f.service, f.model, e.TraceID, string(f.anomalies.typ),
+		e.Conversation, e.User, e.Provider, e.Operation, e.Environment, e.Tenant,
+	} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}
-	b = append(b, f.severity)
-	b = binary.BigEndian.AppendUint64(b, math.Float64bits(f.minConfidence))
-	b = appendInt64(b, f.hours)
-	for _, t := range [...]time.Time{f.start, f.end} {
+	failed := byte(0)
+	if e.Failed {
+		failed = 1
+	}
+	b = append(b, failed, byte(f.anomalies.severity))
+	b = binary.BigEndian.AppendUint64(b, math.Float64bits(f.anomalies.minConfidence))
+	b = appendInt64(b, f.times.hours)
+	for _, t := range [...]time.Time{f.times.givenStart, f.times.givenEnd} {
 		if t.IsZero() {
 			b = append(b, 0)
 			continue

@@ -109,7 +109,8 @@ func TestCursorIsBoundToItsQuery(t *testing.T) {
 		pathTelemetry + "?limit=2", pathTelemetry + "?limit=2&service=other", pathTelemetry + "?" + base + "&model=gpt-4",
 		pathTelemetry + "?" + base + "&hours=23", pathTelemetry + "?" + base + "&ascending=true",
 		pathTelemetry + "?" + base + "&start=2026-01-01T12:00:00Z", pathTelemetry + "?" + base + "&end=2026-01-02T12:05:00Z",
-		pathTelemetry + "?" + base + "&trace_id=" + strings.Repeat("a", 32), pathAnomalies + "?" + base,
+		pathTelemetry + "?" + base + "&trace_id=" + strings.Repeat("a", 32), pathTelemetry + "?" + base + "&failed=true",
+		pathTelemetry + "?" + base + "&session_id=s1", pathAnomalies + "?" + base,
 	} {
 		e := a.fails(a.get(other+cursor), http.StatusBadRequest, codeInvalidCursor)
 		assert.Contains(t, e.Message, "other filters", other)
@@ -183,15 +184,22 @@ func TestFiltersThatLookAlikeHaveOtherChecksums(t *testing.T) {
 		{service: "ab"},
 		{model: "ab"},
 		{service: "a", model: "b"},
-		{traceID: "ab"},
-		{anomalyType: "ab"},
-		{severity: 1},
-		{minConfidence: 1},
-		{hours: 1},
-		{start: minTime},
-		{end: minTime},
-		{start: minTime, end: minTime},
+		{events: store.EventFilter{TraceID: "ab"}},
+		{anomalies: anomalyFilter{typ: "ab"}},
+		{anomalies: anomalyFilter{severity: 1}},
+		{anomalies: anomalyFilter{minConfidence: 1}},
+		{times: timeRange{hours: 1}},
+		{times: timeRange{givenStart: minTime}},
+		{times: timeRange{givenEnd: minTime}},
+		{times: timeRange{givenStart: minTime, givenEnd: minTime}},
 		{kind: "ab"},
+		{events: store.EventFilter{Conversation: "ab"}},
+		{events: store.EventFilter{User: "ab"}},
+		{events: store.EventFilter{Provider: "ab"}},
+		{events: store.EventFilter{Operation: "ab"}},
+		{events: store.EventFilter{Environment: "ab"}},
+		{events: store.EventFilter{Tenant: "ab"}},
+		{events: store.EventFilter{Failed: true}},
 	} {
 		sum := f.checksum(nil)
 		require.NotContains(t, seen, sum, "%+v and %+v", f, seen[sum])

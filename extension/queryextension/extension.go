@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -102,7 +103,7 @@ func (e *queryExtension) Start(ctx context.Context, host component.Host) error {
 
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Start's context ends with Start
 	s := newServer(e.cfg, e.set, e.telemetry, e.health, e.storeReader)
-	s.closing = base.Done()
+	s.closing, s.extension = base.Done(), provider
 	srv, err := s.httpServer(ctx, host, e.set.TelemetrySettings)
 	if err != nil {
 		cancel()
@@ -131,8 +132,10 @@ func newServer(cfg *Config, set extension.Settings, tb *metadata.TelemetryBuilde
 	s := &server{
 		cfg: cfg, logger: set.Logger, telemetry: tb, version: set.BuildInfo.Version,
 		now: time.Now, reader: reader, health: h, metrics: newMetricsClient(),
-		slots: make(chan struct{}, cfg.MaxConcurrentRequests),
+		slots: make(chan struct{}, cfg.MaxConcurrentRequests), streams: make(chan struct{}, cfg.MaxStreams), draining: make(chan struct{}),
 	}
+	s.endStreams = sync.OnceFunc(func() { close(s.draining) })
+	s.poller = &poller{reader: reader, logger: set.Logger, now: func() time.Time { return s.now() }}
 	s.storage = &pinger{now: time.Now, ping: func(ctx context.Context) error {
 		r, err := reader(ctx)
 		if err != nil {
@@ -187,6 +190,7 @@ func (e *queryExtension) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	defer e.telemetry.Shutdown()
+	e.server.endStreams()
 	drain, stop := context.WithTimeout(ctx, drainTimeout)
 	defer stop()
 	err := e.http.Shutdown(drain)
@@ -202,6 +206,7 @@ func (e *queryExtension) Shutdown(ctx context.Context) error {
 		}
 	}
 	<-e.served
+	e.server.poller.wait()
 	e.server.storage.wait(ctx)
 	e.server.metrics.CloseIdleConnections()
 	e.http = nil

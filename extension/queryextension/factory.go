@@ -28,6 +28,7 @@ func createDefaultConfig() component.Config {
 		RequestTimeout:        defaultRequestTimeout,
 		MaxConcurrentRequests: defaultMaxConcurrentRequests,
 		MaxResponseBytes:      defaultMaxResponseBytes,
+		MaxStreams:            defaultMaxStreams,
 	}
 }
 

@@ -24,7 +24,10 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
-var allCapabilities = store.Capabilities{Count: true, Cursor: true, Offset: true, Trace: true}
+var allCapabilities = store.Capabilities{
+	Count: true, Cursor: true, Offset: true, Trace: true, Filters: true, ByID: true,
+	Aggregate: true, Baselines: true, Feedback: true, Write: true,
+}
 
 // fakeReader is a store.Reader over slices that follows the contract to the
 // letter. Failures can be switched on.
@@ -33,6 +36,8 @@ type fakeReader struct {
 	caps      store.Capabilities
 	events    []genai.Event
 	anomalies []anomaly.Anomaly
+	baselines []store.Baseline
+	feedback  []store.Feedback
 	rowErr    error // yielded after failAfter rows
 	failAfter int
 	countErr  error
@@ -132,8 +137,7 @@ func eventPlace(e *genai.Event) store.Position { return store.Position{Time: e.T
 
 func eventMatch(q store.EventQuery) func(*genai.Event) bool {
 	return func(e *genai.Event) bool {
-		return (q.Service == "" || e.Service == q.Service) && (q.Model == "" || e.Model() == q.Model) &&
-			(q.TraceID == "" || e.TraceID.String() == q.TraceID)
+		return (q.ID == uuid.Nil || e.ID == q.ID) && filterMatch(q.EventFilter, q.Service, q.Model, e)
 	}
 }
 
@@ -144,6 +148,7 @@ func anomalyPlace(a *anomaly.Anomaly) store.Position {
 func anomalyMatch(q store.AnomalyQuery) func(*anomaly.Anomaly) bool {
 	return func(a *anomaly.Anomaly) bool {
 		return (q.Service == "" || a.Service == q.Service) && (q.Model == "" || a.Model == q.Model) &&
+			(q.ID == uuid.Nil || a.ID == q.ID) && (q.TraceID == "" || a.Context.TraceID == q.TraceID) &&
 			(q.Severity == 0 || a.Severity == q.Severity) && (q.Type == "" || a.Type == q.Type) && a.Confidence >= q.MinConfidence
 	}
 }
@@ -182,7 +187,7 @@ func selectRows[T any](all []T, q store.Query, place func(*T) store.Position, ma
 	return rows[:min(q.Limit, len(rows))]
 }
 
-// fakeStorage is the storage extension.
+// fakeStorage is the storage extension of a backend that can do less than ours.
 type fakeStorage struct {
 	component.StartFunc
 	component.ShutdownFunc

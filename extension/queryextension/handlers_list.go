@@ -54,7 +54,7 @@ func buildPage[T json.Marshaler](ctx context.Context, s *server, l *listRequest,
 		return nil, s.queryError(ctx, q.kind, fmt.Errorf("%w: %w", errNoReader, err))
 	}
 	caps := reader.Capabilities()
-	if e := l.requireCapabilities(caps); e != nil {
+	if e := refuse(l.needs(caps)...); e != nil {
 		return nil, e
 	}
 
@@ -166,6 +166,11 @@ func (s *server) queryError(ctx context.Context, kind string, err error) *apiErr
 		return &apiError{status: statusClientClosed, code: "client_closed_request", message: "the client did not wait", cause: err}
 	case errors.Is(err, store.ErrUnsupported):
 		return &apiError{status: http.StatusBadRequest, code: codeUnsupported, message: "the configured storage backend cannot serve this combination of parameters", cause: err}
+	case errors.Is(err, store.ErrTooMany):
+		return &apiError{
+			status: http.StatusBadRequest, code: codeResponseTooLarge, cause: err,
+			message: "the answer is too large; narrow the time range or the filters, or group by less",
+		}
 	}
 	s.logger.Error("query failed", zap.String("request_id", infoOf(ctx).id), zap.String("kind", kind), zap.Error(err))
 	if errors.Is(err, store.ErrClosed) || errors.Is(err, errNoReader) {
@@ -174,9 +179,13 @@ func (s *server) queryError(ctx context.Context, kind string, err error) *apiErr
 	return &apiError{status: http.StatusInternalServerError, code: codeQueryFailed, message: "the storage could not answer; see the collector's log", cause: err}
 }
 
-func (s *server) isClosing() bool {
+func (s *server) isClosing() bool { return ended(s.closing) }
+
+func (s *server) isDraining() bool { return ended(s.draining) }
+
+func ended(c <-chan struct{}) bool {
 	select {
-	case <-s.closing:
+	case <-c:
 		return true
 	default:
 		return false

@@ -62,6 +62,7 @@ func newAPI(t testing.TB, options map[string]any, adjust ...func(*server)) *api 
 	closing, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	a.closing, a.close = closing.Done(), stop
+	a.extension = a.storage
 	a.now = func() time.Time { return testNow }
 	for _, f := range adjust {
 		f(a.server)

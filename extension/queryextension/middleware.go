@@ -23,6 +23,7 @@ const (
 	rejectedBusy    = "too_many_requests"
 	rejectedTimeout = "timeout"
 	rejectedSize    = "response_too_large"
+	rejectedStreams = "too_many_streams"
 )
 
 // errRequestTimeout tells the request_timeout from a client that went away.

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
@@ -35,68 +37,12 @@ var (
 	maxTime = time.Unix(0, math.MaxInt64).UTC()
 )
 
-const (
-	kindTelemetry = "telemetry"
-	kindAnomalies = "anomalies"
-)
-
-var (
-	commonParams    = []string{"ascending", "cursor", "end", "hours", "limit", "model", "offset", "service", "start"}
-	telemetryParams = sortedWith(commonParams, "trace_id")
-	anomalyParams   = sortedWith(commonParams, "anomaly_type", "min_confidence", "severity")
-)
+var rangeParams = []string{"end", "hours", "start"}
 
 func sortedWith(names []string, more ...string) []string {
 	all := append(slices.Clone(names), more...)
 	slices.Sort(all)
 	return all
-}
-
-// listRequest is a checked question for one page of rows.
-type listRequest struct {
-	filter filter
-	query  store.Query
-	// cursor is true for a page that continues another one; total then is what
-	// was counted for the first page, negative when it was not counted.
-	cursor bool
-	total  int64
-}
-
-func (l *listRequest) events() store.EventQuery {
-	return store.EventQuery{Query: l.query, EventFilter: store.EventFilter{TraceID: l.filter.traceID}}
-}
-
-func (l *listRequest) anomalies() store.AnomalyQuery {
-	return store.AnomalyQuery{
-		Query: l.query, Severity: anomaly.Severity(l.filter.severity),
-		Type: anomaly.Type(l.filter.anomalyType), MinConfidence: l.filter.minConfidence,
-	}
-}
-
-// requireCapabilities is the one place where a question is compared with what
-// the backend can do: it must be refused there, never answered by an empty list.
-func (l *listRequest) requireCapabilities(c store.Capabilities) *apiError {
-	for _, f := range [...]struct {
-		name        string
-		asked, able bool
-	}{
-		{"cursor", l.cursor, c.Cursor},
-		{"offset", l.query.Offset > 0, c.Offset},
-		{"trace_id", l.filter.traceID != "", c.Trace},
-	} {
-		if f.asked && !f.able {
-			return unsupported(f.name)
-		}
-	}
-	return nil
-}
-
-func unsupported(parameter string) *apiError {
-	return &apiError{
-		status: http.StatusBadRequest, code: codeUnsupported,
-		message: "the configured storage backend cannot serve " + parameter,
-		details: map[string]any{"parameter": parameter},
-	}
 }
 
 // values are the parameters of a request, each given once and not empty.
@@ -142,89 +88,115 @@ func parseValues(raw string, known []string) (values, *apiError) {
 	return v, nil
 }
 
-// parseList reads the question for a page of kind.
-func parseList(raw, kind string, now time.Time) (*listRequest, *apiError) {
-	known := telemetryParams
-	if kind == kindAnomalies {
-		known = anomalyParams
-	}
-	v, e := parseValues(raw, known)
-	if e != nil {
-		return nil, e
-	}
-	l := &listRequest{filter: filter{kind: kind}, total: -1}
-	for _, step := range [...]func(values) *apiError{l.parseText, l.parseAnomaly, l.parsePage} {
-		if e := step(v); e != nil {
-			return nil, e
-		}
-	}
-	if e := l.parseRange(v, now); e != nil {
-		return nil, e
-	}
-	if e := l.parseCursor(v); e != nil {
-		return nil, e
-	}
-	l.query.Service, l.query.Model, l.query.Ascending = l.filter.service, l.filter.model, l.filter.ascending
-	return l, nil
+// text returns a text that must match exactly, "" when it is not given.
+func (v values) text(name string) (string, *apiError) {
+	return checkText(name, v[name])
 }
 
-func (l *listRequest) parseText(v values) *apiError {
-	for _, p := range [...]struct {
-		name string
-		dst  *string
-	}{{"service", &l.filter.service}, {"model", &l.filter.model}, {"anomaly_type", &l.filter.anomalyType}} {
-		text := v[p.name]
-		if len(text) > maxTextBytes || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			return badParameter(codeInvalidParameter, p.name, text, fmt.Sprintf("UTF-8 text of at most %d bytes", maxTextBytes))
-		}
-		*p.dst = text
+func checkText(name, text string) (string, *apiError) {
+	if len(text) > maxTextBytes || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return "", badParameter(codeInvalidParameter, name, text, fmt.Sprintf("UTF-8 text of at most %d bytes", maxTextBytes))
 	}
-	if id, ok := v["trace_id"]; ok {
-		l.filter.traceID = strings.ToLower(id)
-		if len(id) != 32 || strings.Trim(l.filter.traceID, "0123456789abcdef") != "" || strings.Trim(id, "0") == "" {
-			return badParameter(codeInvalidParameter, "trace_id", id, "32 hex digits, not all zero")
+	return text, nil
+}
+
+// texts reads several texts into their places.
+func (v values) texts(into map[string]*string) *apiError {
+	names := make([]string, 0, len(into))
+	for name := range into {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		text, e := v.text(name)
+		if e != nil {
+			return e
 		}
+		*into[name] = text
 	}
 	return nil
 }
 
-func (l *listRequest) parseAnomaly(v values) *apiError {
-	if l.filter.anomalyType != "" {
-		l.filter.anomalyType = string(anomaly.ParseType(l.filter.anomalyType))
+// filter reads the parameters that say which events are meant. Those that the
+// route does not know are not there.
+func (v values) filter() (f store.EventFilter, e *apiError) {
+	if e := v.texts(map[string]*string{
+		"session_id": &f.Conversation, "user_id": &f.User, "provider": &f.Provider, "operation": &f.Operation,
+		"environment": &f.Environment, "tenant": &f.Tenant,
+	}); e != nil {
+		return f, e
+	}
+	if f.TraceID, e = v.traceID(); e != nil {
+		return f, e
+	}
+	switch text, ok := v["failed"]; {
+	case !ok:
+	case text == "true":
+		f.Failed = true
+	default:
+		return f, badParameter(codeInvalidParameter, "failed", text, "true; leave it out to match all")
+	}
+	return f, nil
+}
+
+func (v values) traceID() (string, *apiError) {
+	id, ok := v["trace_id"]
+	if !ok {
+		return "", nil
+	}
+	return checkTraceID(id)
+}
+
+func checkTraceID(id string) (string, *apiError) {
+	lower := strings.ToLower(id)
+	if len(id) != 32 || strings.Trim(lower, "0123456789abcdef") != "" || strings.Trim(id, "0") == "" {
+		return "", badParameter(codeInvalidParameter, "trace_id", id, "32 hex digits, not all zero")
+	}
+	return lower, nil
+}
+
+func checkID(name, text string) (uuid.UUID, *apiError) {
+	id, err := uuid.Parse(text)
+	if err != nil || id == uuid.Nil {
+		return uuid.Nil, badParameter(codeInvalidParameter, name, text, "a UUID, not all zero")
+	}
+	return id, nil
+}
+
+// anomalyFilter is which anomalies are meant, beside service and model.
+type anomalyFilter struct {
+	severity      anomaly.Severity
+	typ           anomaly.Type
+	minConfidence float64
+}
+
+func (v values) anomalyFilter() (f anomalyFilter, e *apiError) {
+	text, e := v.text("anomaly_type")
+	if e != nil {
+		return f, e
+	}
+	if text != "" {
+		f.typ = anomaly.ParseType(text)
 	}
 	if text, ok := v["severity"]; ok {
 		s, err := anomaly.ParseSeverity(text)
 		if err != nil {
-			return badParameter(codeInvalidSeverity, "severity", text, "one of low, medium, high, critical")
+			return f, badParameter(codeInvalidSeverity, "severity", text, "one of low, medium, high, critical")
 		}
-		l.filter.severity = uint8(s)
+		f.severity = s
 	}
 	if text, ok := v["min_confidence"]; ok {
 		c, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(c >= 0 && c <= 1) { // the negation also catches NaN
-			return badParameter(codeInvalidParameter, "min_confidence", text, "a number from 0 to 1")
+			return f, badParameter(codeInvalidParameter, "min_confidence", text, "a number from 0 to 1")
 		}
-		l.filter.minConfidence = math.Abs(c) // -0 is 0
+		f.minConfidence = math.Abs(c) // -0 is 0
 	}
-	return nil
+	return f, nil
 }
 
-func (l *listRequest) parsePage(v values) *apiError {
-	var e *apiError
-	if l.query.Limit, e = parseInt(v, codeInvalidLimit, "limit", 1, maxLimit, defaultLimit); e != nil {
-		return e
-	}
-	if l.query.Offset, e = parseInt(v, codeInvalidParameter, "offset", 0, maxOffset, 0); e != nil {
-		return e
-	}
-	switch text, ok := v["ascending"]; {
-	case !ok || text == "false":
-	case text == "true":
-		l.filter.ascending = true
-	default:
-		return badParameter(codeInvalidParameter, "ascending", text, "true or false")
-	}
-	return nil
+func (v values) limit() (int, *apiError) {
+	return parseInt(v, codeInvalidLimit, "limit", 1, maxLimit, defaultLimit)
 }
 
 func parseInt(v values, code, name string, low, high, missing int) (int, *apiError) {
@@ -239,52 +211,66 @@ func parseInt(v values, code, name string, low, high, missing int) (int, *apiErr
 	return n, nil
 }
 
-// parseRange fixes the time range. Its end is always set, so that rows which
-// arrive during a walk over pages lie outside of it or behind the cursor.
-func (l *listRequest) parseRange(v values, now time.Time) *apiError {
-	f := &l.filter
+// timeRange is a time range as it was asked for and what it means now.
+type timeRange struct {
+	// hours is 0 when the range was not given in hours.
+	hours                int64
+	givenStart, givenEnd time.Time
+	// start is inclusive, the zero time leaves it open; end is exclusive.
+	start, end time.Time
+}
+
+// timeRange fixes the time range; missing is the number of hours without any,
+// 0 for all that is kept. The end is always set, so that rows which arrive
+// during a walk over pages lie outside of it or behind the cursor.
+func (v values) timeRange(now time.Time, missing, most int) (timeRange, *apiError) {
+	var f timeRange
 	for _, p := range [...]struct {
 		name string
 		dst  *time.Time
-	}{{"start", &f.start}, {"end", &f.end}} {
+	}{{"start", &f.givenStart}, {"end", &f.givenEnd}} {
 		if text, ok := v[p.name]; ok {
 			t, ok := parseTime(text)
 			if !ok {
-				return badParameter(codeInvalidTime, p.name, text, "an RFC 3339 time from 1970 to 2262, for example 2026-01-02T15:04:05Z")
+				return f, badParameter(codeInvalidTime, p.name, text, "an RFC 3339 time from 1970 to 2262, for example 2026-01-02T15:04:05Z")
 			}
 			*p.dst = t
 		}
 	}
 	_, hasHours := v["hours"]
-	hours, e := parseInt(v, codeInvalidTime, "hours", 1, maxHours, defaultHours)
+	hours, e := parseInt(v, codeInvalidTime, "hours", 1, most, missing)
 	if e != nil {
-		return e
+		return f, e
 	}
 	horizon := now.Add(futureTolerance)
-	l.query.Start, l.query.End = f.start, f.end
+	f.start, f.end = f.givenStart, f.givenEnd
 	if f.start.IsZero() && f.end.IsZero() {
 		f.hours = int64(hours)
-		l.query.Start, l.query.End = now.Add(-time.Duration(hours)*time.Hour), horizon
-		return nil
+		if f.end = horizon; hours > 0 {
+			f.start = now.Add(-time.Duration(hours) * time.Hour)
+		} else {
+			f.end = maxTime
+		}
+		return f, nil
 	}
 	if hasHours {
-		return &apiError{
+		return f, &apiError{
 			status: http.StatusBadRequest, code: codeInvalidTime, message: "hours must not be given together with start or end",
 			details: map[string]any{"parameter": "hours"},
 		}
 	}
 	if f.end.IsZero() {
-		if l.query.End = horizon; !f.start.Before(horizon) {
-			l.query.End = maxTime
+		if f.end = horizon; !f.start.Before(horizon) {
+			f.end = maxTime
 		}
 	}
-	if !l.query.Start.IsZero() && !l.query.Start.Before(l.query.End) {
-		return &apiError{
+	if !f.start.IsZero() && !f.start.Before(f.end) {
+		return f, &apiError{
 			status: http.StatusBadRequest, code: codeInvalidTime, message: "start must be before end",
-			details: map[string]any{"start": f.start.Format(time.RFC3339Nano), "end": l.query.End.Format(time.RFC3339Nano)},
+			details: map[string]any{"start": f.start.Format(time.RFC3339Nano), "end": f.end.Format(time.RFC3339Nano)},
 		}
 	}
-	return nil
+	return f, nil
 }
 
 // parseTime also reads an offset whose '+' was not escaped and thus arrives as
@@ -295,28 +281,4 @@ func parseTime(text string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return t.UTC(), true
-}
-
-func (l *listRequest) parseCursor(v values) *apiError {
-	text, ok := v["cursor"]
-	if !ok {
-		return nil
-	}
-	if _, both := v["offset"]; both {
-		return &apiError{
-			status: http.StatusBadRequest, code: codeInvalidParameter, message: "offset must not be given together with cursor",
-			details: map[string]any{"parameter": "offset"},
-		}
-	}
-	c, err := decodeCursor(text, l.filter)
-	if err != nil {
-		return &apiError{
-			status: http.StatusBadRequest, code: codeInvalidCursor,
-			message: "cursor " + err.Error() + "; repeat the query that gave it, or start again without cursor",
-			details: map[string]any{"parameter": "cursor"},
-		}
-	}
-	l.cursor, l.total = true, c.total
-	l.query.Start, l.query.End, l.query.After = c.start, c.end, &c.after
-	return nil
 }

@@ -133,7 +133,7 @@ func (s *spec) check(where string, schema map[string]any, v any) error {
 				}
 			}
 		case "minimum", "maximum":
-			if n, ok := v.(float64); ok && ((keyword == "minimum" && n < number(want)) || (keyword == "maximum" && n > number(want))) {
+			if n, ok := v.(float64); ok && ((keyword == "minimum" && n < limitOf(want)) || (keyword == "maximum" && n > limitOf(want))) {
 				bad("%v is beyond %s %v", n, keyword, want)
 			}
 		case "maxLength":
@@ -148,7 +148,7 @@ func (s *spec) check(where string, schema map[string]any, v any) error {
 	return errors.Join(errs...)
 }
 
-func number(v any) float64 {
+func limitOf(v any) float64 {
 	if i, ok := v.(int); ok {
 		return float64(i)
 	}

@@ -33,6 +33,13 @@ type server struct {
 	metrics *http.Client
 	slots   chan struct{}
 	routes  []route
+	// extension is the storage extension, which may do more than have a reader.
+	extension any
+	streams   chan struct{}
+	poller    *poller
+	// draining ends when streams have to.
+	draining   chan struct{}
+	endStreams func()
 	// closing ends when the extension stops waiting for running requests.
 	closing <-chan struct{}
 }

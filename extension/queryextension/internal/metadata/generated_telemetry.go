@@ -31,6 +31,8 @@ type TelemetryBuilder struct {
 	APIRequestDurationSeconds metric.Float64Histogram
 	APIRequestsInFlight       metric.Int64UpDownCounter
 	APIRequestsTotal          metric.Int64Counter
+	APIStreamMissedTotal      metric.Int64Counter
+	APIStreams                metric.Int64UpDownCounter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -91,6 +93,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"sentinel_api_requests_total",
 		metric.WithDescription("Number of answered requests. [Development]"),
 		metric.WithUnit("{request}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.APIStreamMissedTotal, err = builder.meter.Int64Counter(
+		"sentinel_api_stream_missed_total",
+		metric.WithDescription("Number of anomalies that clients of the stream were told to have missed. [Development]"),
+		metric.WithUnit("{anomaly}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.APIStreams, err = builder.meter.Int64UpDownCounter(
+		"sentinel_api_streams",
+		metric.WithDescription("Number of open streams of anomalies. [Development]"),
+		metric.WithUnit("{stream}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

@@ -24,6 +24,8 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.APIRequestDurationSeconds.Record(context.Background(), 1)
 	tb.APIRequestsInFlight.Add(context.Background(), 1)
 	tb.APIRequestsTotal.Add(context.Background(), 1)
+	tb.APIStreamMissedTotal.Add(context.Background(), 1)
+	tb.APIStreams.Add(context.Background(), 1)
 	AssertEqualAPIPanicsTotal(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -37,6 +39,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualAPIRequestsTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualAPIStreamMissedTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualAPIStreams(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 
