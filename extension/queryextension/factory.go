@@ -29,6 +29,8 @@ func createDefaultConfig() component.Config {
 		MaxConcurrentRequests: defaultMaxConcurrentRequests,
 		MaxResponseBytes:      defaultMaxResponseBytes,
 		MaxStreams:            defaultMaxStreams,
+		MaxExports:            defaultMaxExports,
+		MaxExportRows:         defaultMaxExportRows,
 	}
 }
 

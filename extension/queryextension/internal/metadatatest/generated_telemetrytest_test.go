@@ -19,6 +19,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	tb.APIExportedRowsTotal.Add(context.Background(), 1)
 	tb.APIPanicsTotal.Add(context.Background(), 1)
 	tb.APIRejectedTotal.Add(context.Background(), 1)
 	tb.APIRequestDurationSeconds.Record(context.Background(), 1)
@@ -26,6 +27,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.APIRequestsTotal.Add(context.Background(), 1)
 	tb.APIStreamMissedTotal.Add(context.Background(), 1)
 	tb.APIStreams.Add(context.Background(), 1)
+	AssertEqualAPIExportedRowsTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualAPIPanicsTotal(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
