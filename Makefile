@@ -43,12 +43,15 @@ $(BIN): build/main.go go.mod go.sum $(GO_FILES)
 .PHONY: build
 build: $(BIN) ## build bin/otelcol-sentinel from builder-config.yaml
 
-bin/llmload: go.mod go.sum $(GO_FILES)
+bin/llmload bin/sentinelctl: go.mod go.sum $(GO_FILES)
 	@mkdir -p bin
-	@go build -ldflags="-s -w" -o $@ ./cmd/llmload
+	@go build -ldflags="-s -w" -o $@ ./cmd/$(@F)
 
 .PHONY: llmload
 llmload: bin/llmload ## build bin/llmload, the traffic generator
+
+.PHONY: sentinelctl
+sentinelctl: bin/sentinelctl ## build bin/sentinelctl, the command line for a running collector
 
 .PHONY: run
 run: $(BIN) ## build if needed, then start the collector with collector-config.yaml

@@ -41,6 +41,14 @@ type Config struct {
 	// time; further ones are answered with 429. Default: 64 streams.
 	MaxStreams int `mapstructure:"max_streams"`
 
+	// MaxExports limits how many exports are written at the same time; further
+	// ones are answered with 429. Default: 2.
+	MaxExports int `mapstructure:"max_exports"`
+
+	// MaxExportRows limits the rows of one export. One that would have more is
+	// refused. Default: 10000000 rows.
+	MaxExportRows int `mapstructure:"max_export_rows"`
+
 	// MaxResponseBytes limits the size of a response before compression. A page
 	// that is larger is refused with 400, and the error says how many rows fit.
 	// Together with MaxConcurrentRequests it bounds the memory that responses
@@ -68,6 +76,8 @@ const (
 	defaultMaxConcurrentRequests = 64
 	defaultMaxResponseBytes      = 16 << 20
 	defaultMaxStreams            = 64
+	defaultMaxExports            = 2
+	defaultMaxExportRows         = 10_000_000
 
 	// minResponseBytes leaves room for any error and for the index page.
 	minResponseBytes = 64 << 10
@@ -98,6 +108,12 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxStreams < 1 {
 		errs = append(errs, fmt.Errorf("max_streams must be at least 1, got %d", c.MaxStreams))
+	}
+	if c.MaxExports < 1 {
+		errs = append(errs, fmt.Errorf("max_exports must be at least 1, got %d", c.MaxExports))
+	}
+	if c.MaxExportRows < 1 {
+		errs = append(errs, fmt.Errorf("max_export_rows must be at least 1, got %d", c.MaxExportRows))
 	}
 	if c.MaxResponseBytes < minResponseBytes {
 		errs = append(errs, fmt.Errorf("max_response_bytes must be at least %d, got %d", minResponseBytes, c.MaxResponseBytes))

@@ -133,7 +133,7 @@ func newServer(cfg *Config, set extension.Settings, tb *metadata.TelemetryBuilde
 	s := &server{
 		cfg: cfg, logger: set.Logger, telemetry: tb, version: set.BuildInfo.Version,
 		now: time.Now, reader: reader, health: h, metrics: newMetricsClient(),
-		slots: make(chan struct{}, cfg.MaxConcurrentRequests), streams: make(chan struct{}, cfg.MaxStreams), draining: make(chan struct{}),
+		slots: make(chan struct{}, cfg.MaxConcurrentRequests), streams: make(chan struct{}, cfg.MaxStreams), exports: make(chan struct{}, cfg.MaxExports), draining: make(chan struct{}),
 	}
 	s.endStreams = sync.OnceFunc(func() { close(s.draining) })
 	s.poller = &poller{reader: reader, logger: set.Logger, now: func() time.Time { return s.now() }}

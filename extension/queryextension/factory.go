@@ -31,6 +31,8 @@ func createDefaultConfig() component.Config {
 		Cache:                 defaultCache(),
 		RateLimit:             defaultRateLimit(),
 		MaxStreams:            defaultMaxStreams,
+		MaxExports:            defaultMaxExports,
+		MaxExportRows:         defaultMaxExportRows,
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	rejectedTimeout = "timeout"
 	rejectedSize    = "response_too_large"
 	rejectedStreams = "too_many_streams"
+	rejectedExports = "too_many_exports"
 )
 
 // errRequestTimeout tells the request_timeout from a client that went away.

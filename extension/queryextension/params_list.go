@@ -70,6 +70,22 @@ func parseList(raw, kind string, now time.Time) (*listRequest, *apiError) {
 	if e != nil {
 		return nil, e
 	}
+	l, e := parseFilters(v, kind, now)
+	if e != nil {
+		return nil, e
+	}
+	if e := l.parsePage(v); e != nil {
+		return nil, e
+	}
+	if e := l.parseCursor(v); e != nil {
+		return nil, e
+	}
+	return l, nil
+}
+
+// parseFilters reads all of a question but which page of its rows is meant.
+func parseFilters(v values, kind string, now time.Time) (*listRequest, *apiError) {
+	var e *apiError
 	l := &listRequest{filter: filter{kind: kind}, total: -1}
 	if e := v.texts(map[string]*string{"service": &l.filter.service, "model": &l.filter.model}); e != nil {
 		return nil, e
@@ -80,16 +96,13 @@ func parseList(raw, kind string, now time.Time) (*listRequest, *apiError) {
 	if l.filter.anomalies, e = v.anomalyFilter(); e != nil {
 		return nil, e
 	}
-	if e := l.parsePage(v); e != nil {
+	if l.filter.ascending, e = v.ascending(); e != nil {
 		return nil, e
 	}
 	if l.filter.times, e = v.timeRange(now, defaultHours, maxHours); e != nil {
 		return nil, e
 	}
 	l.query.Start, l.query.End = l.filter.times.start, l.filter.times.end
-	if e := l.parseCursor(v); e != nil {
-		return nil, e
-	}
 	l.query.Service, l.query.Model, l.query.Ascending = l.filter.service, l.filter.model, l.filter.ascending
 	return l, nil
 }
@@ -102,14 +115,18 @@ func (l *listRequest) parsePage(v values) *apiError {
 	if l.query.Offset, e = parseInt(v, codeInvalidParameter, "offset", 0, maxOffset, 0); e != nil {
 		return e
 	}
+	return nil
+}
+
+func (v values) ascending() (bool, *apiError) {
 	switch text, ok := v["ascending"]; {
 	case !ok || text == "false":
+		return false, nil
 	case text == "true":
-		l.filter.ascending = true
+		return true, nil
 	default:
-		return badParameter(codeInvalidParameter, "ascending", text, "true or false")
+		return false, badParameter(codeInvalidParameter, "ascending", text, "true or false")
 	}
-	return nil
 }
 
 func (l *listRequest) parseCursor(v values) *apiError {

@@ -20,27 +20,29 @@ type route struct {
 }
 
 const (
-	pathIndex     = "/"
-	pathAssets    = "/assets/" // files of the page, and no part of the interface
-	pathHealth    = "/health"
-	pathLive      = "/health/live"
-	pathReady     = "/health/ready"
-	pathMetrics   = "/metrics"
-	pathTelemetry = "/api/v1/telemetry"
-	pathAnomalies = "/api/v1/anomalies"
-	pathAnomaly   = "/api/v1/anomalies/{id}"
-	pathGive      = "/api/v1/anomalies/{id}/feedback"
-	pathFeedback  = "/api/v1/feedback"
-	pathStats     = "/api/v1/stats"
-	pathServices  = "/api/v1/services"
-	pathModels    = "/api/v1/models"
-	pathOverview  = "/api/v1/overview"
-	pathBaselines = "/api/v1/baselines"
-	pathBaseline  = "/api/v1/baselines/{key}"
-	pathTrace     = "/api/v1/traces/{trace_id}"
-	pathSession   = "/api/v1/sessions/{id}"
-	pathStream    = "/api/v1/stream"
-	pathOpenAPI   = "/api/v1/openapi.yaml"
+	pathIndex           = "/"
+	pathAssets          = "/assets/" // files of the page, and no part of the interface
+	pathHealth          = "/health"
+	pathLive            = "/health/live"
+	pathReady           = "/health/ready"
+	pathMetrics         = "/metrics"
+	pathTelemetry       = "/api/v1/telemetry"
+	pathAnomalies       = "/api/v1/anomalies"
+	pathAnomaly         = "/api/v1/anomalies/{id}"
+	pathGive            = "/api/v1/anomalies/{id}/feedback"
+	pathFeedback        = "/api/v1/feedback"
+	pathStats           = "/api/v1/stats"
+	pathServices        = "/api/v1/services"
+	pathModels          = "/api/v1/models"
+	pathOverview        = "/api/v1/overview"
+	pathBaselines       = "/api/v1/baselines"
+	pathBaseline        = "/api/v1/baselines/{key}"
+	pathTrace           = "/api/v1/traces/{trace_id}"
+	pathSession         = "/api/v1/sessions/{id}"
+	pathStream          = "/api/v1/stream"
+	pathExportTelemetry = "/api/v1/export/telemetry"
+	pathExportAnomalies = "/api/v1/export/anomalies"
+	pathOpenAPI         = "/api/v1/openapi.yaml"
 )
 
 func (s *server) routeTable() []route {
@@ -64,6 +66,8 @@ func (s *server) routeTable() []route {
 		{path: pathTrace, summary: "calls and anomalies of one trace", params: rangeParams, limited: true, handle: s.answer("trace", rangeParams, s.findTrace)},
 		{path: pathSession, summary: "calls and anomalies of one session", params: rangeParams, limited: true, handle: s.answer("session", rangeParams, s.findSession)},
 		{path: pathStream, summary: "new anomalies as server-sent events", params: streamParams, streamed: true, handle: s.handleStream},
+		{path: pathExportTelemetry, summary: "LLM events as a file: csv, jsonl or parquet", params: exportTelemetryParams, streamed: true, handle: s.handleExportTelemetry},
+		{path: pathExportAnomalies, summary: "anomalies as a file", params: exportAnomalyParams, streamed: true, handle: s.handleExportAnomalies},
 		{path: pathOpenAPI, summary: "the description of this interface", handle: s.handleOpenAPI},
 	}
 }

@@ -42,6 +42,7 @@ type server struct {
 	// extension is the storage extension, which may do more than have a reader.
 	extension any
 	streams   chan struct{}
+	exports   chan struct{}
 	poller    *poller
 	// draining ends when streams have to.
 	draining   chan struct{}

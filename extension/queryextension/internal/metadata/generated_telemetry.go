@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                     metric.Meter
 	mu                        sync.Mutex
 	registrations             []metric.Registration
+	APIExportedRowsTotal      metric.Int64Counter
 	APIPanicsTotal            metric.Int64Counter
 	APIRejectedTotal          metric.Int64Counter
 	APIRequestDurationSeconds metric.Float64Histogram
@@ -220,6 +221,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.APIExportedRowsTotal, err = builder.meter.Int64Counter(
+		"sentinel_api_exported_rows_total",
+		metric.WithDescription("Number of rows written to exports. [Development]"),
+		metric.WithUnit("{row}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.APIPanicsTotal, err = builder.meter.Int64Counter(
 		"sentinel_api_panics_total",
 		metric.WithDescription("Number of requests whose handler panicked. [Development]"),

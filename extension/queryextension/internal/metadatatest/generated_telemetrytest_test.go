@@ -56,6 +56,7 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	tb.APIExportedRowsTotal.Add(context.Background(), 1)
 	tb.APIPanicsTotal.Add(context.Background(), 1)
 	tb.APIRejectedTotal.Add(context.Background(), 1)
 	tb.APIRequestDurationSeconds.Record(context.Background(), 1)
@@ -63,6 +64,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.APIRequestsTotal.Add(context.Background(), 1)
 	tb.APIStreamMissedTotal.Add(context.Background(), 1)
 	tb.APIStreams.Add(context.Background(), 1)
+	AssertEqualAPIExportedRowsTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualAPIPanicsTotal(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
