@@ -431,5 +431,5 @@ func TestFeedbackAndBaselinesBesideTraffic(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	assert.EqualValues(t, 32, r.eng.taught.Len(), "the most of one service, model and type")
+	assert.Equal(t, 32, r.eng.taught.Len(), "the most of one service, model and type")
 }

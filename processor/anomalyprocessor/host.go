@@ -72,8 +72,8 @@ func (e *engine) Baselines(since time.Time, yield func(store.Baseline) bool) {
 	now := e.now()
 	var out [len(metrics)]store.Baseline
 	for i := range keys {
-		for k := range e.expect(&keys[i], now, &out) {
-			if !yield(out[k]) {
+		for _, b := range out[:e.expect(&keys[i], now, &out)] {
+			if !yield(b) {
 				return
 			}
 		}
