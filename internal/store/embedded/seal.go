@@ -100,40 +100,49 @@ func (s *Store) sealNext(ctx context.Context, tried map[int64]uint64) error {
 // number of these, and anything that removes events resets it. While they are
 // made it is a negative number that nothing else uses.
 func (s *Store) seal(ctx context.Context, p catalogued) error {
-	mark := -2 - s.sealed.Add(1)
-	err := s.change(ctx, "seal hour", nil, func([]planned) error {
-		if err := s.w.dropMeasures(p.hour); err != nil {
-			return err
-		}
-		return s.w.setMeasured(p.hour, mark)
-	})
+	w, err := s.beginSeal(ctx, p)
 	if err != nil {
 		return err
 	}
-	w := &measureWriter{hour: p.hour, chunks: map[string]*chunkWriter{}, write: func(pieces []measurePiece) error {
-		return s.change(ctx, "seal hour", nil, func([]planned) error { return s.w.addMeasures(p.hour, mark, pieces) })
-	}}
 	// Pieces, so that a large hour takes no connection from others for long. What
 	// comes in between changes the number of events.
 	for more := true; more; {
-		err = s.snapshot(ctx, func(conn *sqlite.Conn) error {
+		err := s.snapshot(ctx, func(conn *sqlite.Conn) (err error) {
 			more, err = w.read(conn, p.name, sealRows)
 			return err
 		})
 		if err != nil {
 			return s.explain(ctx, "seal hour "+p.name, err)
 		}
-		if !more || w.size >= sealPiece {
-			if err := w.flush(); err != nil && !errors.Is(err, errChanged) {
-				return err
-			} else if err != nil {
-				return nil // it is found again when it is quiet
-			}
+		if more && w.size < sealPiece {
+			continue
+		}
+		if err := w.flush(); errors.Is(err, errChanged) {
+			return nil // it is found again when it is quiet
+		} else if err != nil {
+			return err
 		}
 	}
-	return s.change(ctx, "seal hour", nil, func([]planned) error {
-		return sqlitex.ExecuteTransient(s.w.conn, "UPDATE partitions SET measured = events WHERE hour = ? AND measured = ? AND events = ?",
-			&sqlitex.ExecOptions{Args: []any{p.hour, mark, w.events}})
+	return w.finish()
+}
+
+func (s *Store) beginSeal(ctx context.Context, p catalogued) (*measureWriter, error) {
+	mark := -2 - s.sealed.Add(1)
+	w := &measureWriter{hour: p.hour, chunks: map[string]*chunkWriter{}}
+	w.write = func(pieces []measurePiece) error {
+		return s.change(ctx, "seal hour", nil, func([]planned) error { return s.w.addMeasures(p.hour, mark, pieces) })
+	}
+	w.finish = func() error {
+		return s.change(ctx, "seal hour", nil, func([]planned) error {
+			return sqlitex.ExecuteTransient(s.w.conn, "UPDATE partitions SET measured = events WHERE hour = ? AND measured = ? AND events = ?",
+				&sqlitex.ExecOptions{Args: []any{p.hour, mark, w.events}})
+		})
+	}
+	return w, s.change(ctx, "seal hour", nil, func([]planned) error {
+		if err := s.w.dropMeasures(p.hour); err != nil {
+			return err
+		}
+		return s.w.setMeasured(p.hour, mark)
 	})
 }
 
@@ -155,6 +164,8 @@ type measureWriter struct {
 	seq    int64
 	full   []measurePiece
 	write  func([]measurePiece) error
+	// finish makes the measures valid, if nothing has changed.
+	finish func() error
 	// The events that were read, and the last of them.
 	events int64
 	last   int64
