@@ -66,20 +66,23 @@ type catalogued struct {
 	name              string
 	events, anomalies int64
 	layout            int64
+	// measured is the number of events that the measures of the hour were made
+	// from; they are of use when that is events.
+	measured int64
 	// lookup are the runs as [decodeRuns] reads them.
 	lookup []byte
 }
 
-const catalogueColumns = "hour, name, events, anomalies, layout, runs"
+const catalogueColumns = "hour, name, events, anomalies, layout, measured, runs"
 
 func scanCatalogued(stmt *sqlite.Stmt) catalogued {
 	c := catalogued{
 		hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3),
-		layout: stmt.ColumnInt64(4),
+		layout: stmt.ColumnInt64(4), measured: stmt.ColumnInt64(5),
 	}
-	if n := stmt.ColumnLen(5); n > 0 {
+	if n := stmt.ColumnLen(6); n > 0 {
 		c.lookup = make([]byte, n)
-		stmt.ColumnBytes(5, c.lookup)
+		stmt.ColumnBytes(6, c.lookup)
 	}
 	return c
 }
@@ -307,7 +310,7 @@ func (w *writer) drop(p catalogued) error {
 	w.dropped++
 	delete(w.scattered, p.hour)
 	w.touch(p.hour)
-	if err := w.dropSeries(p.hour + 1); err != nil {
+	if err := errors.Join(w.dropSeries(p.hour+1), w.dropMeasures(p.hour)); err != nil {
 		return err
 	}
 	for _, q := range [...]string{"DELETE FROM lookup WHERE hour = ?", "DELETE FROM partitions WHERE hour = ?"} {
