@@ -217,8 +217,9 @@ func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *bind
 		}
 		return id, ok
 	}
+	b := binder{dict: dict}
 	for _, r := range rows {
-		b := binder{dict: dict}
+		b.n = 0
 		if err := bind(p, &b, r); err != nil {
 			return 0, err
 		}

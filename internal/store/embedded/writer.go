@@ -32,6 +32,9 @@ type writer struct {
 	// the time of the last write. There are at most as many as hours.
 	scattered map[int64]time.Time
 
+	// scratch is working memory, at most that of the largest batch so far.
+	scratch entries
+
 	// added, upgraded and dropped are the hours of the last transaction.
 	added, upgraded, dropped int64
 	// touched are the hours that the transaction changes.
