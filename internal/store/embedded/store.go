@@ -38,6 +38,8 @@ type Store struct {
 	loop      sync.WaitGroup
 	// kick asks the loop for retention before its next tick.
 	kick chan struct{}
+	// sealed counts the seals that were begun.
+	sealed atomic.Int64
 
 	// unsynced says that commits are in the log but not flushed yet.
 	unsynced atomic.Bool
@@ -47,22 +49,29 @@ type Store struct {
 	stats struct {
 		events, anomalies, bytes, partitions atomic.Int64
 		byAge, bySize, tooOld, tooFarAhead   atomic.Int64
+		// lastBackup is in unix nanoseconds, 0 for none.
+		backups, backupFailures, backupBytes, lastBackup atomic.Int64
 	}
 }
 
 // Stats implements [store.Observable].
 func (s *Store) Stats() store.Stats {
-	return store.Stats{
+	st := store.Stats{
 		Events: s.stats.events.Load(), Anomalies: s.stats.anomalies.Load(),
 		Bytes: s.stats.bytes.Load(), Partitions: s.stats.partitions.Load(),
 		RetiredByAge: s.stats.byAge.Load(), RetiredBySize: s.stats.bySize.Load(),
 		RefusedTooOld: s.stats.tooOld.Load(), RefusedTooFarAhead: s.stats.tooFarAhead.Load(),
 	}
+	s.backupStats(&st)
+	return st
 }
 
 // Capabilities implements [store.Reader].
 func (*Store) Capabilities() store.Capabilities {
-	return store.Capabilities{Count: true, Cursor: true, Offset: true, Trace: true, Write: true}
+	return store.Capabilities{
+		Count: true, Cursor: true, Offset: true, Trace: true, Filters: true, ByID: true,
+		Aggregate: true, PercentileError: percentileError, Baselines: true, Feedback: true, Write: true,
+	}
 }
 
 // Ping reports whether a query can be answered and background work succeeds.
@@ -182,6 +191,9 @@ func (s *Store) work() {
 		if now := time.Now(); now.Sub(last) >= retentionInterval || s.oversize() {
 			last = now
 			err = errors.Join(err, s.retain(ctx))
+		}
+		if err == nil {
+			err = s.gatherQuietHours(ctx, every)
 		}
 		if ctx.Err() == nil {
 			s.setHealth(err)
