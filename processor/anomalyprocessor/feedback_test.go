@@ -3,6 +3,7 @@ package anomalyprocessor
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -397,6 +398,16 @@ func TestTheHostMustBeThere(t *testing.T) {
 		require.EqualError(t, r.proc.Start(context.Background(), c.host), c.want, name)
 		r.stop()
 	}
+}
+
+func TestFeedbackAboutVeryLongNamesIsNotLearned(t *testing.T) {
+	r := taughtRig(t, nil)
+	a := anomaly.Anomaly{ID: uuid.New(), Service: strings.Repeat("s", 513), Type: anomaly.TypeLatencySpike}
+	r.say(&a, store.VerdictMute)
+	assert.Zero(t, r.eng.taught.Len())
+	a.Service = a.Service[1:]
+	r.say(&a, store.VerdictMute)
+	assert.Equal(t, 1, r.eng.taught.Len())
 }
 
 func TestAnEngineWithoutAHostHearsNothing(t *testing.T) {
