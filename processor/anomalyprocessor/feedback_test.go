@@ -456,11 +456,11 @@ func TestFeedbackAllocatesNothing(t *testing.T) {
 	a := one(t, r.send(g.with(lasting(8000)))[0])
 	r.settle(g)
 	r.say(&a, store.VerdictMute)
-	perSpan := func(make func() call) float64 {
+	perSpan := func(next func() call) float64 {
 		allocs := func(n int) float64 {
 			var calls []call
 			for range n {
-				calls = append(calls, make())
+				calls = append(calls, next())
 			}
 			td := traces(calls...)
 			return testing.AllocsPerRun(20, func() {
