@@ -159,6 +159,9 @@ func (s *Store) write(ctx context.Context, what string, rows []planned,
 				return err
 			}
 			added += fresh
+			if fresh > 0 {
+				s.w.touch(hour)
+			}
 			if err := s.w.appendRun(p); err != nil {
 				return err
 			}
