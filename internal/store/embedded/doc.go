@@ -21,15 +21,18 @@
 //	d_YYYYMMDDHH(id, val)     dictionary of the strings of that hour
 //	ev_YYYYMMDDHH(…)          events, clustered by (time, id)
 //	an_YYYYMMDDHH(…)          anomalies, clustered by (time, id)
+//	lookup(hour, run, …)      where the events of a trace, session, user or id are
 //	events, anomalies         views over the newest hours, with strings resolved
 //
 // An hour is self-contained, so that retention is a DROP TABLE and nothing has
-// to be collected afterwards. Small partitions keep the index over random
-// trace ids in cache, which is what bounds the write rate.
+// to be collected afterwards. What writing costs is the pages that it changes: rows
+// and the index over services are written in an order that changes few, and values
+// that are spread over all of an hour (traces, sessions, users, ids) are found by
+// sorted runs that are merged, instead of by an index.
 //
 // # Concurrency
 //
 // One connection writes, under a lock. A fixed number of connections read, each
-// query in a snapshot of its own. One goroutine flushes the log and applies
-// retention.
+// query in a snapshot of its own. One goroutine flushes the log, applies
+// retention and merges the runs of closed hours; another makes backups.
 package embedded
