@@ -25,6 +25,7 @@ type observed struct {
 	events    kindOptions
 	anomalies kindOptions
 	reasons   map[string]metric.MeasurementOption
+	results   map[string]metric.MeasurementOption
 }
 
 // kindOptions are the attribute sets of one type of item.
@@ -44,10 +45,13 @@ func observe(b store.Backend, id component.ID, tb *metadata.TelemetryBuilder) *o
 	}
 	o := &observed{
 		Backend: b, telemetry: tb, storage: with(), events: kind("telemetry"), anomalies: kind("anomaly"),
-		reasons: map[string]metric.MeasurementOption{},
+		reasons: map[string]metric.MeasurementOption{}, results: map[string]metric.MeasurementOption{},
 	}
 	for _, r := range []string{"age", "size", "too_old", "too_far_ahead"} {
 		o.reasons[r] = with(attribute.String("reason", r))
+	}
+	for _, r := range []string{"success", "failure"} {
+		o.results[r] = with(attribute.String("result", r))
 	}
 	return o
 }
@@ -82,6 +86,20 @@ func (o *observed) register() error {
 		figure(o.telemetry.RegisterStorageRefusedTotalCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
 			put(s.RefusedTooOld, o.reasons["too_old"])
 			put(s.RefusedTooFarAhead, o.reasons["too_far_ahead"])
+		}),
+		figure(o.telemetry.RegisterStorageBackupsTotalCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
+			put(s.Backups, o.results["success"])
+			put(s.BackupFailures, o.results["failure"])
+		}),
+		figure(o.telemetry.RegisterStorageBackupLastSuccessSecondsCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
+			if !s.LastBackup.IsZero() {
+				put(s.LastBackup.Unix(), o.storage)
+			}
+		}),
+		figure(o.telemetry.RegisterStorageBackupBytesCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
+			if !s.LastBackup.IsZero() {
+				put(s.BackupBytes, o.storage)
+			}
 		}),
 	)
 }

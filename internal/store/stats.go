@@ -22,7 +22,7 @@ type Stats struct {
 	RefusedTooFarAhead int64
 	// Backups and BackupFailures count copies that were made and verified, and
 	// attempts that failed, since the backend was opened. LastBackup is when the
-	// last copy was begun, zero for none, and BackupBytes its size.
+	// newest copy was begun, zero for none, and BackupBytes its size.
 	Backups        int64
 	BackupFailures int64
 	BackupBytes    int64
