@@ -104,7 +104,7 @@ type octave struct {
 
 // bucketOf numbers the buckets in the order of their values.
 func bucketOf(v float64) int32 {
-	b := int32(math.Float64bits(math.Abs(v)) >> mantissaShift) //nolint:gosec // 16 bits
+	b := int32(math.Float64bits(math.Abs(v)) >> mantissaShift)
 	if v < 0 {
 		return -1 - b
 	}
@@ -145,7 +145,7 @@ func (h *histogram) value(rank int64) float64 {
 		o := &h.octaves[i]
 		for j, n := range o.counts {
 			if rank -= int64(n); rank <= 0 {
-				return middle(o.number*octaveBuckets + int32(j)) //nolint:gosec // below 32
+				return middle(o.number*octaveBuckets + int32(j))
 			}
 		}
 	}
