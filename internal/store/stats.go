@@ -8,6 +8,10 @@ type Stats struct {
 	// Rows held now.
 	Events    int64
 	Anomalies int64
+	// Series is the number of series that have a baseline, Feedback that of the
+	// verdicts.
+	Series   int64
+	Feedback int64
 	// Bytes used by the data now, Partitions the number of units that
 	// retention drops as a whole.
 	Bytes      int64
