@@ -8,6 +8,10 @@ type Stats struct {
 	// Rows held now.
 	Events    int64
 	Anomalies int64
+	// Series is the number of series that have a baseline, Feedback that of the
+	// verdicts.
+	Series   int64
+	Feedback int64
 	// Bytes used by the data now, Partitions the number of units that
 	// retention drops as a whole.
 	Bytes      int64
@@ -22,7 +26,7 @@ type Stats struct {
 	RefusedTooFarAhead int64
 	// Backups and BackupFailures count copies that were made and verified, and
 	// attempts that failed, since the backend was opened. LastBackup is when the
-	// last copy was begun, zero for none, and BackupBytes its size.
+	// newest copy was begun, zero for none, and BackupBytes its size.
 	Backups        int64
 	BackupFailures int64
 	BackupBytes    int64

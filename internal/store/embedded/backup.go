@@ -68,6 +68,7 @@ func (s *Store) backups() {
 		cancel()
 	}()
 	cfg := s.cfg.Backup
+	s.noteBackup()
 	for {
 		wait, err := untilBackup(cfg, s.cfg.Now())
 		if err == nil && wait <= 0 {
@@ -87,6 +88,21 @@ func (s *Store) backups() {
 			return
 		case <-time.After(wait):
 		}
+	}
+}
+
+// noteBackup reads the figures of the newest copy that is there already.
+func (s *Store) noteBackup() {
+	names, err := listBackups(s.cfg.Backup.Directory)
+	if err != nil || len(names) == 0 {
+		return // the first attempt tells the error
+	}
+	last := names[len(names)-1]
+	at, err := time.Parse(backupPrefix+backupTime+backupSuffix, last)
+	info, statErr := os.Stat(filepath.Join(s.cfg.Backup.Directory, last))
+	if errors.Join(err, statErr) == nil {
+		s.stats.lastBackup.Store(at.UnixNano())
+		s.stats.backupBytes.Store(info.Size())
 	}
 }
 

@@ -50,7 +50,7 @@ func TestABackupIsSoundWhileWritesGoOn(t *testing.T) {
 		cfg.Now, cfg.Retention, cfg.SyncInterval = c.now, 40*time.Hour, time.Minute
 	})
 	s.cfg.Backup = BackupConfig{Directory: to, Interval: time.Hour, Keep: 2, BytesPerSecond: 64 << 20}
-	const size = 50
+	const size = 20
 	batch := func(i int) []genai.Event {
 		out := make([]genai.Event, size)
 		for j := range out {
@@ -142,6 +142,9 @@ func TestBackupsAreMadeAtStartAndOldOnesRemoved(t *testing.T) {
 		s := openFor(t, dir, func(cfg *Config) { backupTo(to)(cfg); cfg.Now = c.now })
 		if i%2 == 0 {
 			require.Eventually(t, func() bool { return s.Stats().Backups == 1 }, 30*time.Second, time.Millisecond)
+		} else {
+			require.Eventually(t, func() bool { return !s.Stats().LastBackup.IsZero() }, 30*time.Second, time.Millisecond)
+			require.Equal(t, 40*time.Minute, c.now().Sub(s.Stats().LastBackup), "that of the opening before")
 		}
 		require.NoError(t, s.Close(t.Context()))
 	}

@@ -199,3 +199,29 @@ func BenchmarkAggregate(b *testing.B) {
 	})
 	ask("measures")
 }
+
+// BenchmarkDropHour measures the removal of an hour of 200,000 events. Writers
+// wait for it.
+func BenchmarkDropHour(b *testing.B) {
+	s := openBench(b)
+	var spent time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		g := newTraffic(time.Now().Add(-24 * time.Hour).Truncate(time.Hour))
+		for range 200 {
+			batch := g.batch(1000)
+			g.at = g.at.Add(10 * time.Second)
+			require.NoError(b, s.WriteEvents(b.Context(), batch))
+		}
+		require.NoError(b, s.acquire(b.Context()))
+		parts, err := listPartitions(s.w.conn)
+		require.NoError(b, err)
+		require.Len(b, parts, 1)
+		b.StartTimer()
+		before := cpu()
+		require.NoError(b, s.retire(b.Context(), parts[0], &s.stats.byAge))
+		spent += cpu() - before
+		s.release()
+	}
+	b.ReportMetric(float64(spent.Milliseconds())/float64(b.N), "cpu-ms/hour")
+}

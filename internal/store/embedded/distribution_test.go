@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
 func TestPercentilesAreOfTheNearestRank(t *testing.T) {
@@ -92,7 +90,7 @@ func FuzzDistribution(f *testing.F) {
 		}
 		s := d.summary()
 		if !(s.Min <= s.P50 && s.P50 <= s.P95 && s.P95 <= s.P99 && s.P99 <= s.Max) {
-			t.Fatalf("out of order: %+v", store.Distribution(s))
+			t.Fatalf("out of order: %+v", s)
 		}
 	})
 }

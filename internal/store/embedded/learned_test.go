@@ -40,6 +40,7 @@ func TestBaselinesGoWithTheirHours(t *testing.T) {
 	require.NoError(t, s.retain(t.Context()))
 	require.Equal(t, []store.Baseline{fresh}, baselinesOf(t, s, store.BaselineQuery{}))
 	require.Equal(t, []store.Baseline{fresh}, baselinesOf(t, s, store.BaselineQuery{Latest: true}), "a series without a point is no series")
+	require.EqualValues(t, 1, s.Stats().Series)
 	again := point("b", 0)
 	require.NoError(t, s.WriteBaselines(t.Context(), []store.Baseline{again}))
 	require.Equal(t, []store.Baseline{fresh, again}, baselinesOf(t, s, store.BaselineQuery{}))
@@ -54,13 +55,21 @@ func TestSeriesAreBounded(t *testing.T) {
 		all = append(all, store.Baseline{Time: now.Add(-time.Duration(i) * time.Second), Metric: fmt.Sprint("m", i)})
 	}
 	require.NoError(t, s.WriteBaselines(t.Context(), all))
-	require.NoError(t, s.w.limitSeries(10))
+	require.EqualValues(t, 10, s.Stats().Series)
+	for most, want := range map[int64]int64{20: 10, 10: 10} {
+		n, err := s.w.limitSeries(most)
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
 	require.Len(t, baselinesOf(t, s, store.BaselineQuery{}), 10)
-	require.NoError(t, s.w.limitSeries(4))
+	n, err := s.w.limitSeries(4)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, n)
 	require.Equal(t, all[:4], baselinesOf(t, s, store.BaselineQuery{}), "the newest are kept")
 	// A new series does not inherit what is left of another one.
 	require.NoError(t, s.WriteBaselines(t.Context(), all[9:]))
 	require.Equal(t, append(all[:4:4], all[9]), baselinesOf(t, s, store.BaselineQuery{}))
+	require.EqualValues(t, 5, s.Stats().Series)
 }
 
 // Baselines alone cannot grow beyond the limit of the store either.
@@ -93,6 +102,7 @@ func TestFeedbackOutlivesAllElse(t *testing.T) {
 	require.NoError(t, s.Close(t.Context()))
 	s = openFor(t, dir, change)
 	require.Equal(t, []store.Feedback{f}, feedbackOf(t, s))
+	require.EqualValues(t, 1, s.Stats().Feedback)
 	require.NoError(t, s.Close(t.Context()))
 }
 
@@ -114,9 +124,14 @@ func TestFeedbackIsBounded(t *testing.T) {
 		require.NoError(t, s.WriteFeedback(t.Context(), f))
 		all = append(all, f)
 	}
-	require.NoError(t, s.w.limitFeedback(5))
+	require.EqualValues(t, 5, s.Stats().Feedback)
+	n, err := s.w.limitFeedback(5)
+	require.NoError(t, err)
+	require.EqualValues(t, 5, n)
 	require.Equal(t, all, feedbackOf(t, s))
-	require.NoError(t, s.w.limitFeedback(2))
+	n, err = s.w.limitFeedback(2)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, n)
 	require.Equal(t, all[:2], feedbackOf(t, s), "the oldest goes first")
 }
 

@@ -80,7 +80,7 @@ func (c *chunkWriter) add(group int, names *[len(dimensionColumns)]string, m *me
 		c.header = binary.AppendUvarint(c.header, uint64(k.known))
 	}
 	b := binary.AppendUvarint(c.rows, n)
-	b = binary.AppendUvarint(b, uint64(m.nanos-c.last)) //nolint:gosec // not negative
+	b = binary.AppendUvarint(b, uint64(m.nanos-c.last))
 	for i, v := range m.tokens {
 		if k.known&(1<<i) != 0 && (i != 2 || k.flags&kindDerived == 0) {
 			b = binary.AppendVarint(b, v)
@@ -100,7 +100,7 @@ func (c *chunkWriter) size() int { return len(c.header) + len(c.rows) }
 func (c *chunkWriter) bytes() []byte {
 	b := binary.AppendUvarint([]byte{measureFormat}, uint64(len(c.kinds)))
 	b = append(b, c.header...)
-	b = binary.AppendUvarint(b, uint64(c.events)) //nolint:gosec // counted up from 0
+	b = binary.AppendUvarint(b, uint64(c.events))
 	return append(b, c.rows...)
 }
 
@@ -131,7 +131,7 @@ func (r *chunkReader) uvarint() uint64 {
 
 func (r *chunkReader) varint() int64 {
 	u := r.uvarint()
-	v := int64(u >> 1) //nolint:gosec // zigzag
+	v := int64(u >> 1)
 	if u&1 != 0 {
 		v = ^v
 	}
@@ -194,7 +194,7 @@ func readChunk(data []byte, hour int64, kind func(measureKind), event func(kind 
 			return fmt.Errorf("%w: event %d is of kind %d of %d", errMeasures, i, n, len(kinds))
 		}
 		k := &kinds[n]
-		m = measure{nanos: m.nanos + int64(r.uvarint()), known: k.known, failed: k.flags&kindFailed != 0} //nolint:gosec // checked below
+		m = measure{nanos: m.nanos + int64(r.uvarint()), known: k.known, failed: k.flags&kindFailed != 0}
 		for i := range m.tokens {
 			switch {
 			case k.known&(1<<i) == 0:
@@ -212,7 +212,7 @@ func readChunk(data []byte, hour int64, kind func(measureKind), event func(kind 
 		if r.bad || hourOf(m.nanos) != hour {
 			return fmt.Errorf("%w: event %d is cut off or not of its hour", errMeasures, i)
 		}
-		if err := event(int(n), &m); err != nil { //nolint:gosec // below the number of kinds
+		if err := event(int(n), &m); err != nil {
 			return err
 		}
 	}

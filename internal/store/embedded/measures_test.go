@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,7 +30,7 @@ func randomMeasures(r *rand.Rand, hour int64, n int) (names [][len(dimensionColu
 			}
 		}
 		list = append(list, m)
-		names = append(names, [...]string{"service", fmt.Sprint("model-", r.IntN(3)), "", "chat", "é\x00", fmt.Sprint(r.IntN(2))})
+		names = append(names, [...]string{"service", fmt.Sprint("model-", r.IntN(3)), "", "chat", "é\x00", strconv.Itoa(r.IntN(2))})
 	}
 	return names, list
 }

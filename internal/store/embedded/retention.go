@@ -35,7 +35,22 @@ func (s *Store) measure() error {
 	s.stats.partitions.Store(int64(len(parts)))
 	used, err := s.w.used()
 	s.stats.bytes.Store(used)
-	return err
+	return errors.Join(err, s.measureLearned())
+}
+
+// measureLearned counts what does not belong to one hour. It needs the writer.
+func (s *Store) measureLearned() error {
+	series, err := queryInt(s.w.conn, "SELECT count(*) FROM series")
+	if err != nil {
+		return err
+	}
+	feedback, err := queryInt(s.w.conn, "SELECT count(*) FROM feedback")
+	if err != nil {
+		return err
+	}
+	s.stats.series.Store(series)
+	s.stats.feedback.Store(feedback)
+	return nil
 }
 
 // noteSize updates the figures that a commit may have changed.
@@ -179,6 +194,9 @@ func (s *Store) retire(ctx context.Context, p catalogued, reason interface{ Add(
 	s.stats.anomalies.Add(-p.anomalies)
 	s.stats.partitions.Add(-1)
 	reason.Add(p.events + p.anomalies)
+	if err := s.measureLearned(); err != nil {
+		return err
+	}
 	used, err := s.w.used()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,7 +168,7 @@ func TestLargeHourIsSealedInPieces(t *testing.T) {
 	var events []genai.Event
 	for i := range chunkEvents + 2000 {
 		e := eventAt(noon.Add(-time.Hour + time.Duration(i/5)*time.Second))
-		e.ID = uuid.NewSHA1(uuid.Nil, []byte(fmt.Sprint(i)))
+		e.ID = uuid.NewSHA1(uuid.Nil, []byte(strconv.Itoa(i)))
 		e.Present, e.LatencyMillis = genai.FieldLatency, float64(i%1000)
 		events = append(events, e)
 	}

@@ -48,6 +48,7 @@ type Store struct {
 
 	stats struct {
 		events, anomalies, bytes, partitions atomic.Int64
+		series, feedback                     atomic.Int64
 		byAge, bySize, tooOld, tooFarAhead   atomic.Int64
 		// lastBackup is in unix nanoseconds, 0 for none.
 		backups, backupFailures, backupBytes, lastBackup atomic.Int64
@@ -58,6 +59,7 @@ type Store struct {
 func (s *Store) Stats() store.Stats {
 	st := store.Stats{
 		Events: s.stats.events.Load(), Anomalies: s.stats.anomalies.Load(),
+		Series: s.stats.series.Load(), Feedback: s.stats.feedback.Load(),
 		Bytes: s.stats.bytes.Load(), Partitions: s.stats.partitions.Load(),
 		RetiredByAge: s.stats.byAge.Load(), RetiredBySize: s.stats.bySize.Load(),
 		RefusedTooOld: s.stats.tooOld.Load(), RefusedTooFarAhead: s.stats.tooFarAhead.Load(),
