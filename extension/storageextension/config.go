@@ -61,6 +61,24 @@ type EmbeddedConfig struct {
 	// Recreate sets a damaged database aside at start and begins an empty one.
 	// Default: false, the collector then does not start.
 	Recreate bool `mapstructure:"recreate"`
+	// Backup copies the database while it is in use.
+	Backup BackupConfig `mapstructure:"backup"`
+
+	_ struct{}
+}
+
+// BackupConfig configures the backups of the embedded backend.
+type BackupConfig struct {
+	// Directory takes the copies. It is created when missing. Default: empty, no
+	// backups.
+	Directory string `mapstructure:"directory"`
+	// Interval between copies, at least 1m; the first is made at start when there
+	// is none that is younger. Default: 24h.
+	Interval time.Duration `mapstructure:"interval"`
+	// Keep is the number of copies that are kept, 1 to 1000. Default: 3.
+	Keep int `mapstructure:"keep"`
+	// BytesPerSecond bounds how fast a copy is made, at least 1MiB. Default: 32MiB.
+	BytesPerSecond ByteSize `mapstructure:"bytes_per_second"`
 
 	_ struct{}
 }
@@ -118,6 +136,7 @@ func defaultEmbedded() EmbeddedConfig {
 	return EmbeddedConfig{
 		Directory: defaultDirectory, Retention: embedded.DefaultRetention,
 		MaxBytes: embedded.DefaultMaxBytes, SyncInterval: embedded.DefaultSyncInterval,
+		Backup: BackupConfig{Interval: 24 * time.Hour, Keep: 3, BytesPerSecond: 32 << 20},
 	}
 }
 
@@ -153,5 +172,9 @@ func (c *EmbeddedConfig) settings() embedded.Config {
 	return embedded.Config{
 		Directory: c.Directory, Retention: c.Retention, MaxBytes: int64(c.MaxBytes),
 		SyncInterval: c.SyncInterval, Recreate: c.Recreate,
+		Backup: embedded.BackupConfig{
+			Directory: c.Backup.Directory, Interval: c.Backup.Interval, Keep: c.Backup.Keep,
+			BytesPerSecond: int64(c.Backup.BytesPerSecond),
+		},
 	}
 }

@@ -33,6 +33,10 @@ func TestLoadConfig(t *testing.T) {
 		"all": {cfg: with(func(c *EmbeddedConfig) {
 			c.Directory, c.Retention, c.MaxBytes, c.SyncInterval, c.Recreate = "/var/lib/sentinel/events", 720*time.Hour, 3<<29, 0, true
 		})},
+		"backup": {cfg: with(func(c *EmbeddedConfig) {
+			c.Backup = BackupConfig{Directory: "/mnt/backup", Interval: 6 * time.Hour, Keep: 8, BytesPerSecond: 8 << 20}
+		})},
+		"bad_backup":   {err: "embedded: backup keep must be between 1 and 1000, got 0"},
 		"plain_bytes":  {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
 		"no_age_limit": {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
 		"baselines": {cfg: &Config{

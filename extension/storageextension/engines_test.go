@@ -41,7 +41,7 @@ func TestBaselinesAreWrittenAtEachInterval(t *testing.T) {
 		got := s.backend.take()
 		assert.Len(t, got, 4)
 		assert.Equal(t, at0.Add(3*time.Second), got[0].Time)
-		assert.Equal(t, []time.Time{{}, at0.Add(-time.Hour), at0.Add(-time.Hour)}, p.asked,
+		assert.Equal(t, []time.Time{{}, at0.Add(-time.Hour), at0.Add(-time.Hour)}, p.questions(),
 			"event time of the engine, with room for series that lag behind")
 		s.stop(t)
 	})
@@ -52,10 +52,10 @@ func TestSeriesThatLagBehindAreWritten(t *testing.T) {
 		s := newSchool(t, nil)
 		p := &pupil{name: "anomaly"}
 		s.enrol(t, p)
-		p.series = []store.Baseline{{Time: at0, Service: "live", Metric: "latency_ms"}}
+		p.has(store.Baseline{Time: at0, Service: "live", Metric: "latency_ms"})
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		p.series = []store.Baseline{{Time: at0.Add(-50 * time.Minute), Service: "backlog", Metric: "latency_ms"}}
+		p.has(store.Baseline{Time: at0.Add(-50 * time.Minute), Service: "backlog", Metric: "latency_ms"})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		got := s.backend.take()
@@ -95,7 +95,7 @@ func TestManyBaselinesAreWrittenInSeveralBatches(t *testing.T) {
 		p.knows(1200, at0)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, 3, s.backend.writes)
+		assert.Equal(t, 3, s.backend.batches())
 		assert.Len(t, s.backend.take(), 2400)
 		s.stop(t)
 	})
@@ -110,12 +110,12 @@ func TestFailingWritesOfBaselinesAreToldAndMadeUpFor(t *testing.T) {
 		s.backend.fail(errDisk)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, s.host.seen)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, s.host.statuses())
 		assert.EqualValues(t, 1, s.sum(t, "storage_errors_total", "baseline"))
 		s.backend.fail(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, s.host.seen)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, s.host.statuses())
 		assert.Len(t, s.backend.take(), 2, "although no series had a call since")
 		s.stop(t)
 	})
@@ -129,8 +129,8 @@ func TestBackendsWithoutBaselinesAreNotBothered(t *testing.T) {
 		p.knows(1, at0)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		assert.Empty(t, p.asked)
-		assert.Empty(t, s.host.seen)
+		assert.Empty(t, p.questions())
+		assert.Empty(t, s.host.statuses())
 		require.ErrorIs(t, s.GiveFeedback(t.Context(), verdict(store.VerdictTrue, time.Now())), store.ErrUnsupported)
 		assert.Empty(t, p.lessons(), "what cannot be kept is not learned either: it would be gone after a restart")
 		s.stop(t)
@@ -149,14 +149,14 @@ func TestAnEngineThatLeavesDoesNotWaitForTheBackend(t *testing.T) {
 		leave()
 		leave()
 		synctest.Wait()
-		assert.Len(t, other.asked, 1, "the others have their turn")
-		assert.Empty(t, s.host.seen, "to leave is no failure")
+		assert.Len(t, other.questions(), 1, "the others have their turn")
+		assert.Empty(t, s.host.statuses(), "to leave is no failure")
 		close(s.backend.gate)
 		p.knows(1, at0.Add(time.Hour))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Empty(t, s.backend.take())
-		assert.Len(t, p.asked, 1, "not called any more")
+		assert.Len(t, p.questions(), 1, "not called any more")
 		require.NoError(t, s.GiveFeedback(t.Context(), verdict(store.VerdictTrue, time.Now())))
 		assert.Empty(t, p.lessons())
 		assert.Len(t, other.lessons(), 1)
@@ -212,7 +212,8 @@ func TestAnEngineIsTaughtWhatWasSaidLately(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSchool(t, nil)
 		old, lately := verdict(store.VerdictFalse, time.Now()), verdict(store.VerdictMute, time.Now().Add(2*24*time.Hour))
-		s.backend.feedback = []store.Feedback{old, lately}
+		require.NoError(t, s.backend.WriteFeedback(t.Context(), old))
+		require.NoError(t, s.backend.WriteFeedback(t.Context(), lately))
 		time.Sleep(31 * 24 * time.Hour)
 		p := &pupil{name: "anomaly"}
 		s.enrol(t, p)
@@ -225,7 +226,7 @@ func TestTheFeedbackOfThePastIsReadAgainWhenThatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSchool(t, nil)
 		f := verdict(store.VerdictFalse, time.Now())
-		s.backend.feedback = []store.Feedback{f}
+		require.NoError(t, s.backend.WriteFeedback(t.Context(), f))
 		s.backend.fail(errDisk)
 		p := &pupil{name: "anomaly"}
 		s.enrol(t, p)

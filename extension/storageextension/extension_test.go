@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -128,6 +129,12 @@ func (h *statusHost) Report(ev *componentstatus.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = append(h.seen, ev.Status())
+}
+
+func (h *statusHost) statuses() []componentstatus.Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.seen)
 }
 
 func TestHealthBecomesComponentStatus(t *testing.T) {

@@ -76,6 +76,12 @@ func (m *memory) WriteBaselines(ctx context.Context, batch []store.Baseline) err
 	return nil
 }
 
+func (m *memory) batches() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.writes
+}
+
 // take returns what was written since the last call.
 func (m *memory) take() []store.Baseline {
 	m.mu.Lock()
@@ -87,7 +93,10 @@ func (m *memory) take() []store.Baseline {
 
 func (m *memory) Baselines(context.Context, store.BaselineQuery) iter.Seq2[store.Baseline, error] {
 	return func(yield func(store.Baseline, error) bool) {
-		for _, b := range slices.Clone(m.baselines) {
+		m.mu.Lock()
+		list := slices.Clone(m.baselines)
+		m.mu.Unlock()
+		for _, b := range list {
 			if !yield(b, nil) {
 				return
 			}
@@ -162,6 +171,20 @@ func (p *pupil) Learn(f store.Feedback) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.learned = append(p.learned, f)
+}
+
+// has sets the baselines.
+func (p *pupil) has(list ...store.Baseline) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.series = list
+}
+
+// questions are the times since which baselines were asked for.
+func (p *pupil) questions() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
 }
 
 func (p *pupil) lessons() []store.Feedback {

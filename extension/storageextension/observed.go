@@ -28,6 +28,7 @@ type observed struct {
 	feedback  kindOptions
 	feed      *feed
 	reasons   map[string]metric.MeasurementOption
+	results   map[string]metric.MeasurementOption
 }
 
 // kindOptions are the attribute sets of one type of item.
@@ -48,11 +49,14 @@ func observe(b store.Backend, id component.ID, tb *metadata.TelemetryBuilder) *o
 	o := &observed{
 		Backend: b, telemetry: tb, storage: with(), events: kind("telemetry"), anomalies: kind("anomaly"),
 		baselines: kind("baseline"), feedback: kind("feedback"), feed: &feed{},
-		reasons: map[string]metric.MeasurementOption{},
+		reasons: map[string]metric.MeasurementOption{}, results: map[string]metric.MeasurementOption{},
 	}
-	o.feed.missed = func(n int64) { tb.StorageFeedMissedTotal.Add(context.Background(), n, o.storage) }
+	o.feed.missed = func(ctx context.Context, n int64) { tb.StorageFeedMissedTotal.Add(ctx, n, o.storage) }
 	for _, r := range []string{"age", "size", "too_old", "too_far_ahead"} {
 		o.reasons[r] = with(attribute.String("reason", r))
+	}
+	for _, r := range []string{"success", "failure"} {
+		o.results[r] = with(attribute.String("result", r))
 	}
 	return o
 }
@@ -94,6 +98,20 @@ func (o *observed) register() error {
 			put(s.RefusedTooOld, o.reasons["too_old"])
 			put(s.RefusedTooFarAhead, o.reasons["too_far_ahead"])
 		}),
+		figure(o.telemetry.RegisterStorageBackupsTotalCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
+			put(s.Backups, o.results["success"])
+			put(s.BackupFailures, o.results["failure"])
+		}),
+		figure(o.telemetry.RegisterStorageBackupLastSuccessSecondsCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
+			if !s.LastBackup.IsZero() {
+				put(s.LastBackup.Unix(), o.storage)
+			}
+		}),
+		figure(o.telemetry.RegisterStorageBackupBytesCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
+			if !s.LastBackup.IsZero() {
+				put(s.BackupBytes, o.storage)
+			}
+		}),
 	)
 }
 
@@ -125,7 +143,7 @@ func (o *observed) WriteAnomalies(ctx context.Context, batch []anomaly.Anomaly) 
 	start := time.Now()
 	err := o.wrote(ctx, &o.anomalies, start, len(batch), o.Backend.WriteAnomalies(ctx, batch))
 	if err == nil {
-		o.feed.publish(batch)
+		o.feed.publish(ctx, batch)
 	}
 	return err
 }

@@ -1,11 +1,17 @@
 package store
 
+import "time"
+
 // Stats are figures about what a backend holds and did. Counts of a backend
 // that does not know a figure stay zero.
 type Stats struct {
 	// Rows held now.
 	Events    int64
 	Anomalies int64
+	// Series is the number of series that have a baseline, Feedback that of the
+	// verdicts.
+	Series   int64
+	Feedback int64
 	// Bytes used by the data now, Partitions the number of units that
 	// retention drops as a whole.
 	Bytes      int64
@@ -18,6 +24,13 @@ type Stats struct {
 	// because their time lies outside of what the backend keeps.
 	RefusedTooOld      int64
 	RefusedTooFarAhead int64
+	// Backups and BackupFailures count copies that were made and verified, and
+	// attempts that failed, since the backend was opened. LastBackup is when the
+	// newest copy was begun, zero for none, and BackupBytes its size.
+	Backups        int64
+	BackupFailures int64
+	BackupBytes    int64
+	LastBackup     time.Time
 }
 
 // Observable is implemented by backends that know their figures. Stats is

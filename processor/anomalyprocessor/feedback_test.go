@@ -2,7 +2,7 @@ package anomalyprocessor
 
 import (
 	"context"
-	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,98 +10,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
-
-var hostID = component.MustNewIDWithName("llm_storage", "main")
-
-// hostExtension is an extension that hosts engines, in memory.
-type hostExtension struct {
-	component.StartFunc
-	component.ShutdownFunc
-
-	refuse error
-	past   []store.Feedback
-
-	mu      sync.Mutex
-	engines []store.Engine
-}
-
-var _ store.EngineHost = (*hostExtension)(nil)
-
-func (h *hostExtension) RegisterEngine(_ context.Context, e store.Engine) (func(), error) {
-	if h.refuse != nil {
-		return nil, h.refuse
-	}
-	for _, f := range h.past {
-		e.Learn(f)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.engines = append(h.engines, e)
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.engines = slices.DeleteFunc(h.engines, func(o store.Engine) bool { return o == e })
-	}, nil
-}
-
-func (h *hostExtension) GiveFeedback(_ context.Context, f store.Feedback) error {
-	for _, e := range h.engines {
-		e.Learn(f)
-	}
-	return nil
-}
-
-func (h *hostExtension) LiveBaselines(func(string, store.Baseline) bool) {}
-
-func withHost(change func(*Config)) func(*Config) {
-	return func(c *Config) {
-		c.LLMStorage = &hostID
-		if change != nil {
-			change(c)
-		}
-	}
-}
-
-// taughtRig is a processor that people can talk to.
-func taughtRig(t testing.TB, change func(*Config)) *rig {
-	t.Helper()
-	return newRigOn(t, testHost{hostID: &hostExtension{}}, withHost(change))
-}
-
-// verdictOn is what the API makes of a verdict on an anomaly, given now.
-func (r *rig) verdictOn(a *anomaly.Anomaly, v store.Verdict) store.Feedback {
-	f := store.Feedback{
-		ID: uuid.New(), Time: r.eng.now(), AnomalyID: a.ID, Verdict: v,
-		Service: a.Service, Model: a.Model, Type: a.Type, Method: a.Method, Metric: a.Details.Metric,
-		Value: a.Details.Value, Baseline: a.Details.Baseline,
-	}
-	if v == store.VerdictMute {
-		f.Until = f.Time.Add(24 * time.Hour)
-	}
-	return f
-}
-
-// say gives a verdict, a second after the last one.
-func (r *rig) say(a *anomaly.Anomaly, v store.Verdict) {
-	r.t.Helper()
-	r.setClock(r.eng.now().Add(time.Second))
-	require.NoError(r.t, r.host.GetExtensions()[hostID].(store.EngineHost).GiveFeedback(context.Background(), r.verdictOn(a, v)))
-}
-
-// settle sends calm traffic for longer than the cool-down.
-func (r *rig) settle(g *traffic) {
-	r.t.Helper()
-	require.Empty(r.t, marked(r.send(g.calls(60)...)))
-}
-
-// lasting makes a call take a time in ms.
-func lasting(ms float64) func(*call) { return func(c *call) { c.latencyMS = ms } }
 
 func TestWhatWasCalledFalseIsNotMarkedAgain(t *testing.T) {
 	r := taughtRig(t, nil)
@@ -399,6 +312,16 @@ func TestTheHostMustBeThere(t *testing.T) {
 	}
 }
 
+func TestFeedbackAboutVeryLongNamesIsNotLearned(t *testing.T) {
+	r := taughtRig(t, nil)
+	a := anomaly.Anomaly{ID: uuid.New(), Service: strings.Repeat("s", 513), Type: anomaly.TypeLatencySpike}
+	r.say(&a, store.VerdictMute)
+	assert.Zero(t, r.eng.taught.Len())
+	a.Service = a.Service[1:]
+	r.say(&a, store.VerdictMute)
+	assert.Equal(t, 1, r.eng.taught.Len())
+}
+
 func TestAnEngineWithoutAHostHearsNothing(t *testing.T) {
 	r := newRig(t, nil)
 	assert.Nil(t, r.eng.unregister)
@@ -431,5 +354,35 @@ func TestFeedbackAndBaselinesBesideTraffic(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	assert.EqualValues(t, 32, r.eng.taught.Len(), "the most of one service, model and type")
+	assert.Equal(t, 32, r.eng.taught.Len(), "the most of one service, model and type")
+}
+
+// Verdicts are looked at when something is found: what is normal costs nothing
+// more, and what is kept back again and again allocates nothing either.
+func TestFeedbackAllocatesNothing(t *testing.T) {
+	r := taughtRig(t, func(c *Config) {
+		c.MaxLateness, c.Drift.Types, c.Trend.Metrics, c.Agents.Enabled = 1e6*time.Hour, nil, nil, false
+	})
+	g := newTraffic(85)
+	r.send(g.calls(200)...)
+	a := one(t, r.send(g.with(lasting(8000)))[0])
+	r.settle(g)
+	r.say(&a, store.VerdictMute)
+	perSpan := func(next func() call) float64 {
+		allocs := func(n int) float64 {
+			var calls []call
+			for range n {
+				calls = append(calls, next())
+			}
+			td := traces(calls...)
+			return testing.AllocsPerRun(20, func() {
+				_, err := r.eng.processTraces(context.Background(), td)
+				require.NoError(t, err)
+			})
+		}
+		return (allocs(200) - allocs(100)) / 100
+	}
+	assert.Less(t, perSpan(g.call), .05, "normal calls")
+	assert.Less(t, perSpan(func() call { return g.with(lasting(8000)) }), .05, "calls that are muted")
+	assert.Greater(t, r.counter("anomalies_suppressed_total", "reason", "muted"), int64(100))
 }

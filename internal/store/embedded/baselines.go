@@ -30,18 +30,25 @@ func (s *Store) WriteBaselines(ctx context.Context, batch []store.Baseline) erro
 		}
 	}
 	rows := s.plan(len(batch), func(i int) (time.Time, []byte) { return batch[i].Time, nil })
-	return s.change(ctx, "write baselines", rows, func(rows []planned) error {
+	var series int64
+	err := s.change(ctx, "write baselines", rows, func(rows []planned) (err error) {
 		for _, r := range rows {
 			p, err := s.w.partition(hourOf(r.nanos))
 			if err != nil {
 				return err
 			}
+			s.w.touch(p.hour)
 			if err := s.w.addBaseline(p, r.nanos, &batch[r.index]); err != nil {
 				return err
 			}
 		}
-		return s.w.limitSeries(maxSeries)
+		series, err = s.w.limitSeries(maxSeries)
+		return err
 	})
+	if err == nil {
+		s.stats.series.Store(series)
+	}
+	return err
 }
 
 // addBaseline keeps a baseline in its hour, and with its series when it is the
@@ -90,13 +97,14 @@ func (w *writer) addBaseline(p *partition, nanos int64, b *store.Baseline) error
 }
 
 // limitSeries removes the series beyond most that were not written for the
-// longest time. Their rows in the hours go with the hours: nothing finds them.
-func (w *writer) limitSeries(most int64) error {
+// longest time, and returns how many there are. Their rows in the hours go with
+// the hours: nothing finds them.
+func (w *writer) limitSeries(most int64) (int64, error) {
 	n, err := queryInt(w.conn, "SELECT count(*) FROM series")
 	if err != nil || n <= most {
-		return err
+		return n, err
 	}
-	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM series WHERE id IN (SELECT id FROM series ORDER BY time, id LIMIT ?)",
+	return most, sqlitex.ExecuteTransient(w.conn, "DELETE FROM series WHERE id IN (SELECT id FROM series ORDER BY time, id LIMIT ?)",
 		&sqlitex.ExecOptions{Args: []any{n - most}})
 }
 

@@ -61,7 +61,7 @@ func (d *distribution) spill() {
 func (d *distribution) bytes() int {
 	n := 8 * cap(d.values)
 	if d.hist != nil {
-		n += len(d.hist.octaves) * (4*octaveBuckets + 8)
+		n += cap(d.hist.octaves)*(4*octaveBuckets+4) + 64
 	}
 	return n
 }
@@ -76,6 +76,8 @@ func (d *distribution) summary() store.Distribution {
 	if d.hist == nil {
 		slices.Sort(d.values)
 		at = func(rank int64) float64 { return d.values[rank-1] }
+	} else {
+		d.hist.sort()
 	}
 	for _, p := range [...]struct {
 		to      *float64
@@ -89,8 +91,10 @@ func (d *distribution) summary() store.Distribution {
 // histogram counts values in log-linear buckets. Numbers nearer to zero than
 // 2.3e-308 count as zero.
 type histogram struct {
-	octaves []octave // by number, ascending
-	last    int      // index of the octave that was used last
+	octaves []octave
+	// where is one more than the index of the octave that was used last of those
+	// with the same last bits of their number.
+	where [64]uint8
 }
 
 type octave struct {
@@ -100,7 +104,7 @@ type octave struct {
 
 // bucketOf numbers the buckets in the order of their values.
 func bucketOf(v float64) int32 {
-	b := int32(math.Float64bits(math.Abs(v)) >> mantissaShift) //nolint:gosec // 16 bits
+	b := int32(math.Float64bits(math.Abs(v)) >> mantissaShift)
 	if v < 0 {
 		return -1 - b
 	}
@@ -113,24 +117,35 @@ func (h *histogram) add(v float64) {
 }
 
 func (h *histogram) octave(number int32) *octave {
-	if h.last < len(h.octaves) && h.octaves[h.last].number == number {
-		return &h.octaves[h.last]
+	slot := &h.where[number&63]
+	if i := int(*slot) - 1; i >= 0 && h.octaves[i].number == number {
+		return &h.octaves[i]
 	}
-	i, found := slices.BinarySearchFunc(h.octaves, number, func(o octave, n int32) int { return int(o.number - n) })
-	if !found {
-		h.octaves = slices.Insert(h.octaves, i, octave{number: number})
+	i := slices.IndexFunc(h.octaves, func(o octave) bool { return o.number == number })
+	if i < 0 {
+		i = len(h.octaves)
+		h.octaves = append(h.octaves, octave{number: number})
 	}
-	h.last = i
+	if i < 255 {
+		*slot = uint8(i + 1)
+	}
 	return &h.octaves[i]
 }
 
-// value is the middle of the bucket that holds the value of a rank, from 1.
+// sort orders the octaves by their values.
+func (h *histogram) sort() {
+	slices.SortFunc(h.octaves, func(a, b octave) int { return int(a.number - b.number) })
+	h.where = [64]uint8{}
+}
+
+// value is the middle of the bucket that holds the value of a rank, from 1. The
+// octaves are sorted.
 func (h *histogram) value(rank int64) float64 {
 	for i := range h.octaves {
 		o := &h.octaves[i]
 		for j, n := range o.counts {
 			if rank -= int64(n); rank <= 0 {
-				return middle(o.number*octaveBuckets + int32(j)) //nolint:gosec // below 32
+				return middle(o.number*octaveBuckets + int32(j))
 			}
 		}
 	}

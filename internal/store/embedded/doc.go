@@ -17,19 +17,35 @@
 //	lock.db                   locked while a process uses the directory
 //
 //	meta(key, value)          schema_version
-//	partitions(hour, …)       one row an hour of event time, with row counts
+//	partitions(hour, …)       one row an hour of event time: row counts, layout
 //	d_YYYYMMDDHH(id, val)     dictionary of the strings of that hour
 //	ev_YYYYMMDDHH(…)          events, clustered by (time, id)
-//	an_YYYYMMDDHH(…)          anomalies, clustered by (time, id)
+//	an_YYYYMMDDHH(…)          anomalies, clustered by (time, id), found by id and trace
+//	bl_YYYYMMDDHH(…)          baselines, clustered by (series, time)
+//	series(…)                 the series of baselines, each with its newest one
+//	feedback(…)               what people said about anomalies
+//	lookup(…)                 where the events of traces, sessions, users and ids are
+//	measures(…)               what aggregations read of the events of closed hours
 //	events, anomalies         views over the newest hours, with strings resolved
 //
-// An hour is self-contained, so that retention is a DROP TABLE and nothing has
-// to be collected afterwards. Small partitions keep the index over random
-// trace ids in cache, which is what bounds the write rate.
+// The rows of an hour go with the hour: retention is a DROP TABLE of its own
+// tables, and a DELETE of a range in those that hours share. Feedback stays.
+//
+// What writing costs is the pages that it changes: rows and the index over
+// services are written in an order that changes few, and values that are spread
+// over all of an hour (traces, sessions, users, ids) are found by sorted runs that
+// are merged, instead of by an index.
+//
+// # Versions
+//
+// A file of an older version is migrated when it is opened. That changes only
+// what does not belong to an hour. The tables of an hour keep their layout until
+// something is written to the hour, and are read as they are.
 //
 // # Concurrency
 //
 // One connection writes, under a lock. A fixed number of connections read, each
-// query in a snapshot of its own. One goroutine flushes the log and applies
-// retention.
+// query in a snapshot of its own. One goroutine flushes the log, applies
+// retention and merges the runs of closed hours, one writes their measures, one
+// makes backups.
 package embedded

@@ -75,13 +75,16 @@ func (s *Store) WriteFeedback(ctx context.Context, f store.Feedback) error {
 	if err := checkFeedback(&f); err != nil {
 		return err
 	}
-	err := s.change(ctx, "write feedback", nil, func([]planned) error {
+	var kept int64
+	err := s.change(ctx, "write feedback", nil, func([]planned) (err error) {
 		if err := s.w.addFeedback(&f); err != nil {
 			return err
 		}
-		return s.w.limitFeedback(store.MaxFeedback)
+		kept, err = s.w.limitFeedback(store.MaxFeedback)
+		return err
 	})
 	if err == nil {
+		s.stats.feedback.Store(kept)
 		s.w.versions.bumpAll()
 	}
 	return err
@@ -112,13 +115,14 @@ func (w *writer) addFeedback(f *store.Feedback) error {
 	return step(stmt)
 }
 
-// limitFeedback removes the oldest feedback beyond most.
-func (w *writer) limitFeedback(most int64) error {
+// limitFeedback removes the oldest feedback beyond most, and returns how much
+// there is.
+func (w *writer) limitFeedback(most int64) (int64, error) {
 	n, err := queryInt(w.conn, "SELECT count(*) FROM feedback")
 	if err != nil || n <= most {
-		return err
+		return n, err
 	}
-	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM feedback WHERE id IN (SELECT id FROM feedback ORDER BY time, id LIMIT ?)",
+	return most, sqlitex.ExecuteTransient(w.conn, "DELETE FROM feedback WHERE id IN (SELECT id FROM feedback ORDER BY time, id LIMIT ?)",
 		&sqlitex.ExecOptions{Args: []any{n - most}})
 }
 

@@ -30,7 +30,7 @@ const (
 
 var errMeasures = errors.New("measures cannot be read")
 
-// measureKind is comparable. The names are those of dimensionColumns without the
+// measureKind is a kind as it is read. The names are those of dimensionColumns without the
 // service.
 type measureKind struct {
 	names [len(dimensionColumns) - 1]string
@@ -38,38 +38,41 @@ type measureKind struct {
 	known known
 }
 
-func kindOf(names *[len(dimensionColumns)]string, m *measure) measureKind {
-	k := measureKind{names: [len(dimensionColumns) - 1]string(names[1:]), known: m.known}
-	if m.failed {
-		k.flags |= kindFailed
-	}
-	if m.known&7 == 7 && m.tokens[0]+m.tokens[1] == m.tokens[2] {
-		k.flags |= kindDerived
-	}
-	return k
-}
-
 // chunkWriter makes one chunk.
 type chunkWriter struct {
-	kinds  map[measureKind]uint64
+	kinds  map[kindKey]uint64
 	header []byte // the kinds
 	rows   []byte
 	events int64
 	last   int64
 }
 
-func newChunkWriter(hour int64) *chunkWriter {
-	return &chunkWriter{kinds: map[measureKind]uint64{}, last: hour * nanosPerHour}
+// kindKey is a kind whose names are a group of the caller.
+type kindKey struct {
+	group int
+	flags byte
+	known known
 }
 
-// add appends an event that is not older than the one before.
-func (c *chunkWriter) add(names *[len(dimensionColumns)]string, m *measure) {
-	k := kindOf(names, m)
+func newChunkWriter(hour int64) *chunkWriter {
+	return &chunkWriter{kinds: map[kindKey]uint64{}, last: hour * nanosPerHour}
+}
+
+// add appends an event that is not older than the one before. names are those of
+// the group, which the caller numbers.
+func (c *chunkWriter) add(group int, names *[len(dimensionColumns)]string, m *measure) {
+	k := kindKey{group: group, known: m.known}
+	if m.failed {
+		k.flags |= kindFailed
+	}
+	if m.known&7 == 7 && m.tokens[0]+m.tokens[1] == m.tokens[2] {
+		k.flags |= kindDerived
+	}
 	n, ok := c.kinds[k]
 	if !ok {
 		n = uint64(len(c.kinds))
 		c.kinds[k] = n
-		for _, name := range k.names {
+		for _, name := range names[1:] {
 			c.header = binary.AppendUvarint(c.header, uint64(len(name)))
 			c.header = append(c.header, name...)
 		}
@@ -77,7 +80,7 @@ func (c *chunkWriter) add(names *[len(dimensionColumns)]string, m *measure) {
 		c.header = binary.AppendUvarint(c.header, uint64(k.known))
 	}
 	b := binary.AppendUvarint(c.rows, n)
-	b = binary.AppendUvarint(b, uint64(m.nanos-c.last)) //nolint:gosec // not negative
+	b = binary.AppendUvarint(b, uint64(m.nanos-c.last))
 	for i, v := range m.tokens {
 		if k.known&(1<<i) != 0 && (i != 2 || k.flags&kindDerived == 0) {
 			b = binary.AppendVarint(b, v)
@@ -97,7 +100,7 @@ func (c *chunkWriter) size() int { return len(c.header) + len(c.rows) }
 func (c *chunkWriter) bytes() []byte {
 	b := binary.AppendUvarint([]byte{measureFormat}, uint64(len(c.kinds)))
 	b = append(b, c.header...)
-	b = binary.AppendUvarint(b, uint64(c.events)) //nolint:gosec // counted up from 0
+	b = binary.AppendUvarint(b, uint64(c.events))
 	return append(b, c.rows...)
 }
 
@@ -128,7 +131,7 @@ func (r *chunkReader) uvarint() uint64 {
 
 func (r *chunkReader) varint() int64 {
 	u := r.uvarint()
-	v := int64(u >> 1) //nolint:gosec // zigzag
+	v := int64(u >> 1)
 	if u&1 != 0 {
 		v = ^v
 	}
@@ -191,7 +194,7 @@ func readChunk(data []byte, hour int64, kind func(measureKind), event func(kind 
 			return fmt.Errorf("%w: event %d is of kind %d of %d", errMeasures, i, n, len(kinds))
 		}
 		k := &kinds[n]
-		m = measure{nanos: m.nanos + int64(r.uvarint()), known: k.known, failed: k.flags&kindFailed != 0} //nolint:gosec // checked below
+		m = measure{nanos: m.nanos + int64(r.uvarint()), known: k.known, failed: k.flags&kindFailed != 0}
 		for i := range m.tokens {
 			switch {
 			case k.known&(1<<i) == 0:
@@ -209,7 +212,7 @@ func readChunk(data []byte, hour int64, kind func(measureKind), event func(kind 
 		if r.bad || hourOf(m.nanos) != hour {
 			return fmt.Errorf("%w: event %d is cut off or not of its hour", errMeasures, i)
 		}
-		if err := event(int(n), &m); err != nil { //nolint:gosec // below the number of kinds
+		if err := event(int(n), &m); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ type change struct {
 }
 
 func newVersions() *versions {
-	return &versions{epoch: rand.Uint64(), hours: map[int64]change{}} //nolint:gosec // it has to differ, not to be secret
+	return &versions{epoch: rand.Uint64(), hours: map[int64]change{}}
 }
 
 // bump notes that hours have changed. It comes after the commit: who has read

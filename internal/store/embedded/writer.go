@@ -32,6 +32,11 @@ type writer struct {
 	// the time of the last write. There are at most as many as hours.
 	scattered map[int64]time.Time
 
+	// views is the definition of the views, empty when it is not known.
+	views string
+	// scratch is working memory, at most that of the largest batch so far.
+	scratch entries
+
 	// added, upgraded and dropped are the hours of the last transaction.
 	added, upgraded, dropped int64
 	// touched are the hours that the transaction changes.
@@ -139,7 +144,7 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 	return nil
 }
 
-// touch says that the transaction changes an hour.
+// touch says that the transaction changes what an hour answers.
 func (w *writer) touch(hour int64) {
 	if n := len(w.touched); n == 0 || w.touched[n-1] != hour {
 		w.touched = append(w.touched, hour)
@@ -155,7 +160,6 @@ func step(stmt *sqlite.Stmt) error {
 // partition returns the hour for writing and creates it when it is new. It
 // runs inside a transaction.
 func (w *writer) partition(hour int64) (*partition, error) {
-	w.touch(hour)
 	if i := slices.IndexFunc(w.open, func(p *partition) bool { return p.hour == hour }); i >= 0 {
 		p := w.open[i]
 		w.open = append(slices.Delete(w.open, i, i+1), p)
@@ -218,7 +222,16 @@ func (w *writer) refreshViews() error {
 	if err != nil {
 		return err
 	}
-	return sqlitex.ExecuteScript(w.conn, ddlViews(parts[:min(len(parts), viewHours)]), nil)
+	// Dropping old hours leaves the newest ones as they are.
+	ddl := ddlViews(parts[:min(len(parts), viewHours)])
+	if ddl == w.views {
+		return nil
+	}
+	if err := sqlitex.ExecuteScript(w.conn, ddl, nil); err != nil {
+		return err
+	}
+	w.views = ddl
+	return nil
 }
 
 func (p *partition) loadDict(conn *sqlite.Conn) error {
@@ -291,6 +304,7 @@ func (w *writer) close1(i int) {
 
 // forget drops what is known of all hours; they are read again when needed.
 func (w *writer) forget() {
+	w.views = ""
 	for len(w.open) > 0 {
 		w.close1(0)
 	}

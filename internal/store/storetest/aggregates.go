@@ -136,8 +136,12 @@ func requireFigures(t *testing.T, b store.Backend, q store.AggregateQuery, want 
 			require.InDelta(t, p[0], p[1], 1e-9*math.Max(1, math.Abs(p[0])))
 		}
 		for _, p := range [][2]float64{
-			{w.Latency.P50, g.Latency.P50}, {w.Latency.P95, g.Latency.P95}, {w.Latency.P99, g.Latency.P99},
-			{w.TTFT.P50, g.TTFT.P50}, {w.TTFT.P95, g.TTFT.P95}, {w.TTFT.P99, g.TTFT.P99},
+			{w.Latency.P50, g.Latency.P50},
+			{w.Latency.P95, g.Latency.P95},
+			{w.Latency.P99, g.Latency.P99},
+			{w.TTFT.P50, g.TTFT.P50},
+			{w.TTFT.P95, g.TTFT.P95},
+			{w.TTFT.P99, g.TTFT.P99},
 		} {
 			require.InDelta(t, p[0], p[1], off*math.Abs(p[0]), "bucket %s %v", w.Start, w.Group)
 		}

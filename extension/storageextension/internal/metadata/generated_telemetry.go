@@ -25,20 +25,23 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                        metric.Meter
-	mu                           sync.Mutex
-	registrations                []metric.Registration
-	StorageBaselinesSkippedTotal metric.Int64Counter
-	StorageBytes                 metric.Int64ObservableGauge
-	StorageErrorsTotal           metric.Int64Counter
-	StorageFeedMissedTotal       metric.Int64Counter
-	StorageFeedSubscribers       metric.Int64ObservableGauge
-	StoragePartitions            metric.Int64ObservableGauge
-	StorageRefusedTotal          metric.Int64ObservableCounter
-	StorageRetiredTotal          metric.Int64ObservableCounter
-	StorageRows                  metric.Int64ObservableGauge
-	StorageWriteDurationSeconds  metric.Float64Histogram
-	StorageWritesTotal           metric.Int64Counter
+	meter                           metric.Meter
+	mu                              sync.Mutex
+	registrations                   []metric.Registration
+	StorageBackupBytes              metric.Int64ObservableGauge
+	StorageBackupLastSuccessSeconds metric.Int64ObservableGauge
+	StorageBackupsTotal             metric.Int64ObservableCounter
+	StorageBaselinesSkippedTotal    metric.Int64Counter
+	StorageBytes                    metric.Int64ObservableGauge
+	StorageErrorsTotal              metric.Int64Counter
+	StorageFeedMissedTotal          metric.Int64Counter
+	StorageFeedSubscribers          metric.Int64ObservableGauge
+	StoragePartitions               metric.Int64ObservableGauge
+	StorageRefusedTotal             metric.Int64ObservableCounter
+	StorageRetiredTotal             metric.Int64ObservableCounter
+	StorageRows                     metric.Int64ObservableGauge
+	StorageWriteDurationSeconds     metric.Float64Histogram
+	StorageWritesTotal              metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -50,6 +53,51 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterStorageBackupBytesCallback sets callback for observable StorageBackupBytes metric.
+func (builder *TelemetryBuilder) RegisterStorageBackupBytesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.StorageBackupBytes, obs: o})
+		return nil
+	}, builder.StorageBackupBytes)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterStorageBackupLastSuccessSecondsCallback sets callback for observable StorageBackupLastSuccessSeconds metric.
+func (builder *TelemetryBuilder) RegisterStorageBackupLastSuccessSecondsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.StorageBackupLastSuccessSeconds, obs: o})
+		return nil
+	}, builder.StorageBackupLastSuccessSeconds)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterStorageBackupsTotalCallback sets callback for observable StorageBackupsTotal metric.
+func (builder *TelemetryBuilder) RegisterStorageBackupsTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.StorageBackupsTotal, obs: o})
+		return nil
+	}, builder.StorageBackupsTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterStorageBytesCallback sets callback for observable StorageBytes metric.
@@ -170,6 +218,24 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.StorageBackupBytes, err = builder.meter.Int64ObservableGauge(
+		"sentinel_storage_backup_bytes",
+		metric.WithDescription("Size of the newest backup. [Development]"),
+		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.StorageBackupLastSuccessSeconds, err = builder.meter.Int64ObservableGauge(
+		"sentinel_storage_backup_last_success_seconds",
+		metric.WithDescription("When the newest backup that was verified was begun, as unix time. [Development]"),
+		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
+	builder.StorageBackupsTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_storage_backups_total",
+		metric.WithDescription("Backups that were made and verified, and attempts that failed. [Development]"),
+		metric.WithUnit("{backup}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.StorageBaselinesSkippedTotal, err = builder.meter.Int64Counter(
 		"sentinel_storage_baselines_skipped_total",
 		metric.WithDescription("Series whose baselines were not written in a pull because more than max_series had a call. They take turns. [Development]"),
