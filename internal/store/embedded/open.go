@@ -29,8 +29,8 @@ var (
 )
 
 func damageError(dir string, cause error) error {
-	return fmt.Errorf("%w: %s: %w; either set recreate to start an empty one and keep the damaged file beside it, "+
-		"or move the directory away (what is readable can be saved with: sqlite3 %s .recover)",
+	return fmt.Errorf("%w: %s: %w; either put a backup in its place, or set recreate to start an empty one and keep the damaged file "+
+		"beside it, or save what is readable with: sqlite3 %s .recover",
 		ErrDamaged, filepath.Join(dir, fileName), cause, fileName)
 }
 

@@ -181,6 +181,31 @@ func TestViewsShowStoredEventsAsText(t *testing.T) {
 	require.NoError(t, s.Close(t.Context()))
 }
 
+func TestViewsStayWhenAnOldHourIsDropped(t *testing.T) {
+	c := newClock(noon)
+	dir := t.TempDir()
+	s := openFor(t, dir, func(cfg *Config) { cfg.Now, cfg.Retention = c.now, 30*time.Hour })
+	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	for i := range 30 {
+		write(t, s, eventAt(noon.Add(-time.Duration(i)*time.Hour)))
+	}
+	shown := func() int64 {
+		conn, err := sqlite.OpenConn(filepath.Join(dir, fileName), sqlite.OpenReadOnly)
+		require.NoError(t, err)
+		n, err := queryInt(conn, "SELECT count(*) FROM events WHERE svc = 'chat'")
+		require.NoError(t, errors.Join(err, conn.Close()))
+		return n
+	}
+	require.EqualValues(t, viewHours, shown())
+	c.set(noon.Add(3 * time.Hour))
+	require.NoError(t, s.retain(t.Context()))
+	require.EqualValues(t, 28, s.Stats().Partitions)
+	require.EqualValues(t, viewHours, shown())
+	c.set(noon.Add(20 * time.Hour))
+	require.NoError(t, s.retain(t.Context()))
+	require.EqualValues(t, 11, shown(), "the dropped ones are not shown")
+}
+
 func TestHealthIsReportedOnChange(t *testing.T) {
 	var seen []error
 	s := openFor(t, t.TempDir(), func(c *Config) {

@@ -32,6 +32,8 @@ type writer struct {
 	// the time of the last write. There are at most as many as hours.
 	scattered map[int64]time.Time
 
+	// views is the definition of the views, empty when it is not known.
+	views string
 	// scratch is working memory, at most that of the largest batch so far.
 	scratch entries
 
@@ -220,7 +222,16 @@ func (w *writer) refreshViews() error {
 	if err != nil {
 		return err
 	}
-	return sqlitex.ExecuteScript(w.conn, ddlViews(parts[:min(len(parts), viewHours)]), nil)
+	// Dropping old hours leaves the newest ones as they are.
+	ddl := ddlViews(parts[:min(len(parts), viewHours)])
+	if ddl == w.views {
+		return nil
+	}
+	if err := sqlitex.ExecuteScript(w.conn, ddl, nil); err != nil {
+		return err
+	}
+	w.views = ddl
+	return nil
 }
 
 func (p *partition) loadDict(conn *sqlite.Conn) error {
@@ -293,6 +304,7 @@ func (w *writer) close1(i int) {
 
 // forget drops what is known of all hours; they are read again when needed.
 func (w *writer) forget() {
+	w.views = ""
 	for len(w.open) > 0 {
 		w.close1(0)
 	}
