@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -224,4 +225,48 @@ func BenchmarkDropHour(b *testing.B) {
 		s.release()
 	}
 	b.ReportMetric(float64(spent.Milliseconds())/float64(b.N), "cpu-ms/hour")
+}
+
+// BenchmarkBaselines writes the baselines of 50,000 series, in batches of 1000,
+// and reads the newest of each, and the history of one.
+func BenchmarkBaselines(b *testing.B) {
+	s := openBench(b)
+	now := time.Now()
+	var batch []store.Baseline
+	for i := range 50_000 {
+		batch = append(batch, store.Baseline{Service: fmt.Sprintf("service-%d", i/200), Model: fmt.Sprintf("model-%d", i/4%50), Metric: fmt.Sprintf("metric_%d", i%4)})
+	}
+	round := 0
+	write := func(b *testing.B) {
+		round++
+		for i := range batch {
+			batch[i].Time = now.Add(time.Duration(round-48*12) * 5 * time.Minute)
+		}
+		for part := range slices.Chunk(batch, 1000) {
+			require.NoError(b, s.WriteBaselines(b.Context(), part))
+		}
+	}
+	for range 3 {
+		write(b)
+	}
+	b.Run("write", func(b *testing.B) {
+		for b.Loop() {
+			write(b)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(batch)), "ns/baseline")
+	})
+	read := func(name string, q store.BaselineQuery, want int) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				n := 0
+				for _, err := range s.Baselines(b.Context(), q) {
+					require.NoError(b, err)
+					n++
+				}
+				require.GreaterOrEqual(b, n, want)
+			}
+		})
+	}
+	read("newest of all", store.BaselineQuery{Latest: true, Limit: 1 << 20}, len(batch))
+	read("one series", store.BaselineQuery{Service: "service-7", Model: "model-3", Metric: "metric_1", Limit: 1000}, 3)
 }

@@ -27,7 +27,6 @@ CREATE TABLE measures(hour INTEGER NOT NULL, service TEXT NOT NULL, seq INTEGER 
  PRIMARY KEY(hour, service, seq)) WITHOUT ROWID;
 CREATE TABLE series(id INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, model TEXT NOT NULL, metric TEXT NOT NULL,
  time INTEGER NOT NULL, samples INTEGER NOT NULL, expected REAL, lower REAL, upper REAL, UNIQUE(service, model, metric));
-CREATE INDEX series_time ON series(time);
 CREATE TABLE feedback(id BLOB PRIMARY KEY, time INTEGER NOT NULL, anomaly BLOB NOT NULL, verdict TEXT NOT NULL, until INTEGER,
  comment TEXT NOT NULL, author TEXT NOT NULL, service TEXT NOT NULL, model TEXT NOT NULL, type TEXT NOT NULL, method TEXT NOT NULL,
  metric TEXT NOT NULL, value REAL, baseline REAL) WITHOUT ROWID;
