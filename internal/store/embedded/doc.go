@@ -29,12 +29,11 @@
 //	events, anomalies         views over the newest hours, with strings resolved
 //
 // The rows of an hour go with the hour: retention is a DROP TABLE of its own
-// tables, and a DELETE of a range in those that hours share. Feedback stays.
-//
-// What writing costs is the pages that it changes: rows and the index over
-// services are written in an order that changes few, and values that are spread
-// over all of an hour (traces, sessions, users, ids) are found by sorted runs that
-// are merged, instead of by an index.
+// tables, and a DELETE of a range in those that hours share. Feedback stays. What
+// writing costs is the pages that it changes: rows and the index over services are
+// written in an order that changes few, and values that are spread over all of an
+// hour (traces, sessions, users, ids) are found by sorted runs that are merged,
+// instead of by an index.
 //
 // # Versions
 //
@@ -46,6 +45,6 @@
 //
 // One connection writes, under a lock. A fixed number of connections read, each
 // query in a snapshot of its own. One goroutine flushes the log, applies
-// retention and merges the runs of closed hours, one writes their measures, one
-// makes backups.
+// retention and merges the runs of closed hours; one writes the measures of closed
+// hours; another makes backups.
 package embedded

@@ -63,7 +63,7 @@ func sealAll(ctx context.Context, s *Store) error {
 			err = s.seal(ctx, p)
 		}
 	}
-	return err
+	return s.explain(ctx, "seal hours", err)
 }
 
 func TestConformanceOfSealedHours(t *testing.T) {

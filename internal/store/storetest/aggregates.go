@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -309,7 +310,11 @@ func testAggregateLimits(c conformance) {
 	require.EqualValues(t, len(events), calls)
 
 	_, err = collect(a.Aggregate(gone(c), q))
-	require.Error(t, err)
+	require.ErrorIs(t, err, context.Canceled)
+	late, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = collect(a.Aggregate(late, q))
+	require.ErrorIs(t, err, context.DeadlineExceeded, "in the middle of its work")
 	n := 0
 	for _, err := range a.Aggregate(t.Context(), q) { // left early, and asked again
 		require.NoError(t, err)
