@@ -49,7 +49,7 @@ func writeUntilKilled(dir string, out io.Writer) error {
 func killedEvents(batch uuid.UUID) []genai.Event {
 	out := make([]genai.Event, killBatch)
 	for i := range out {
-		at := time.Now().Add(-time.Duration(rand.IntN(24*3600)) * time.Second) //nolint:gosec // nothing is protected by it
+		at := time.Now().Add(-time.Duration(rand.IntN(24*3600)) * time.Second)
 		out[i] = genai.Event{
 			ID: killedID(batch, i), End: pcommon.NewTimestampFromTime(at), Service: "service-" + batch.String()[:1], User: batch.String(),
 			TraceID: pcommon.TraceID(killedID(batch, -1-i/4)), Conversation: batch.String()[:4],
@@ -136,7 +136,7 @@ func killOne(ctx context.Context, dir string) (acknowledged []uuid.UUID, err err
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	enough := time.Duration(50+rand.IntN(400)) * time.Millisecond //nolint:gosec // nothing is protected by it
+	enough := time.Duration(50+rand.IntN(400)) * time.Millisecond
 	var timer *time.Timer
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {

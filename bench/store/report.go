@@ -120,15 +120,19 @@ const progressEvery = 5 * time.Second
 func (p *progress) at(what string, n, of int) {
 	if time.Since(p.last) >= progressEvery {
 		p.last = time.Now()
-		fmt.Fprintf(p.to, "%s: %d of %d\n", what, n, of)
+		p.line(fmt.Sprintf("%s: %d of %d", what, n, of))
 	}
 }
 
 func (p *progress) say(what string) {
 	if time.Since(p.last) >= progressEvery {
 		p.last = time.Now()
-		fmt.Fprintln(p.to, what)
+		p.line(what)
 	}
+}
+
+func (p *progress) line(text string) {
+	_, _ = io.WriteString(p.to, text+"\n") // who does not listen misses nothing of the result
 }
 
 // cpu is the processor time of this process.

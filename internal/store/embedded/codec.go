@@ -174,7 +174,7 @@ func bindEvent(b *binder, nanos int64, e *genai.Event) error {
 	b.text(e.ErrorMessage)
 	if b.skipIf(len(e.Metadata) == 0) {
 		b.scratch = appendStringMap(b.scratch[:0], e.Metadata)
-		b.text(unsafe.String(unsafe.SliceData(b.scratch), len(b.scratch))) // text copies
+		b.text(unsafe.String(unsafe.SliceData(b.scratch), len(b.scratch))) //nolint:gosec // text copies, and scratch is not changed meanwhile
 	}
 	b.text(e.PromptText)
 	b.text(e.ResponseText)

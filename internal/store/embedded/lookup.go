@@ -180,7 +180,7 @@ func decodeRuns(data []byte) (runs []run, known bool) {
 			if n <= 0 || u > 1<<62 {
 				return nil, false
 			}
-			v[i], data = int64(u), data[n:]
+			v[i], data = int64(u), data[n:] //nolint:gosec // i counts the elements of v
 		}
 		runs = append(runs, run{v[0], v[1], v[2]})
 	}
@@ -220,7 +220,7 @@ func runTimes(stmt *sqlite.Stmt, hour, run int64, hash uint64, times []int64) (_
 	}()
 	stmt.BindInt64(1, hour)
 	stmt.BindInt64(2, run)
-	stmt.BindInt64(3, int64(hash)) //nolint:gosec // 48 bits
+	stmt.BindInt64(3, int64(hash))
 	var buf [chunkEntries * entryBytes]byte
 	for len(times) <= maxLookup {
 		more, err := stmt.Step()

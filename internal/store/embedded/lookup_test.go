@@ -51,7 +51,8 @@ func TestEntriesKeepHashAndTime(t *testing.T) {
 	})
 	require.Equal(t, len(want), merged.len())
 	for i, w := range want {
-		require.Equal(t, w, pair{merged.hash(i), merged.offset(i)})
+		got := pair{merged.hash(i), merged.offset(i)}
+		require.Equal(t, w, got)
 	}
 }
 

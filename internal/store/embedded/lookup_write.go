@@ -69,7 +69,7 @@ func (w *writer) addRun(p *partition, e entries) error {
 	stmt.BindInt64(2, r.id)
 	for seq := 0; len(e) > 0; seq++ {
 		n := min(len(e), chunkEntries*entryBytes)
-		stmt.BindInt64(3, int64(e.hash(0))) //nolint:gosec // 48 bits
+		stmt.BindInt64(3, int64(e.hash(0)))
 		stmt.BindInt64(4, int64(seq))
 		stmt.BindBytes(5, e[:n])
 		if err := step(stmt); err != nil {
@@ -84,13 +84,13 @@ func (w *writer) addRun(p *partition, e entries) error {
 
 // crowdedLevel returns mergeRuns runs of one level, or nil.
 func crowdedLevel(runs []run) []run {
-	var levels [64][]run
+	levels := map[int][]run{}
 	for _, r := range runs {
-		l := r.level()
-		levels[l] = append(levels[l], r)
-		if len(levels[l]) == mergeRuns && total(levels[l]) <= maxRunEntries {
-			return levels[l]
+		group := append(levels[r.level()], r)
+		if len(group) == mergeRuns && total(group) <= maxRunEntries {
+			return group
 		}
+		levels[r.level()] = group
 	}
 	return nil
 }
