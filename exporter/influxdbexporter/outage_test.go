@@ -144,6 +144,7 @@ type sender struct {
 const spansPerRequest = 100
 
 func (s *sender) run(t *testing.T, rate int) {
+	t.Helper()
 	s.stop = make(chan struct{})
 	s.done.Go(func() {
 		tick := time.NewTicker(time.Second * spansPerRequest / time.Duration(rate))
