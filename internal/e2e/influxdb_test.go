@@ -51,7 +51,8 @@ func influx1Backend(t *testing.T) (b backendUnderTest, ok bool) {
 		require.NoError(t, resp.Body.Close())
 		http.DefaultClient.CloseIdleConnections()
 	})
-	where := fmt.Sprintf(`{endpoint: %q, api: v1, v1: {database: %s`, base, database)
+	// The collector's HTTP clients keep idle connections longer than the test runs.
+	where := fmt.Sprintf(`{endpoint: %q, disable_keep_alives: true, api: v1, v1: {database: %s`, base, database)
 	return backendUnderTest{
 		name: "v1", query: freePort(t), exporter: "influxdb/v1: " + where + ", create_database: true}}", storage: "influxdb: " + where + "}}",
 	}, true
