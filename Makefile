@@ -99,6 +99,11 @@ integration: services ## the exporters' tests against the real servers
 	@eval "$$(scripts/services/services.sh env)" && \
 	  go test -count=1 -timeout 10m ./exporter/... $(ARGS)
 
+.PHONY: e2e-influx-outage
+e2e-influx-outage: ## a real InfluxDB that is away for OUTAGE (default 5m) under load: what is lost, how long catching up takes
+	@scripts/services/services.sh up influxdb && eval "$$(scripts/services/services.sh env influxdb)" && \
+	  SENTINEL_INFLUX_OUTAGE=$(or $(OUTAGE),5m) go test -count=1 -timeout 60m -v ./exporter/influxdbexporter -run '^TestRealServerGetsEverythingAfterAnOutage' $(ARGS)
+
 .PHONY: price-oracle
 price-oracle: ## costs against the reference implementation of genai-prices (needs node, npm and the network)
 	@SENTINEL_REQUIRE_ORACLE=1 go test -count=1 -timeout 5m -v ./internal/price -run '^TestCostEqualsTheReference$$' $(ARGS)

@@ -9,15 +9,19 @@ import (
 
 // V1Config is where points go on servers with the 1.x API.
 type V1Config struct {
-	// Database of both measurements. Default telemetry.
+	// Database of the telemetry. Default telemetry.
 	Database string `mapstructure:"database"`
+	// AnomalyDatabase is the database of the anomalies. Default: empty, which is
+	// that of the telemetry.
+	AnomalyDatabase string `mapstructure:"anomaly_database"`
 	// RetentionPolicy is the policy to write to. Default: empty, which is the
 	// default policy of the database.
 	RetentionPolicy string `mapstructure:"retention_policy"`
 	// Username and Password are sent as basic authentication. Default: none.
 	Username string              `mapstructure:"username"`
 	Password configopaque.String `mapstructure:"password"`
-	// CreateDatabase creates the database before the first write. Default false.
+	// CreateDatabase creates missing databases before the first write. Default
+	// false.
 	CreateDatabase bool `mapstructure:"create_database"`
 
 	_ struct{}

@@ -45,7 +45,7 @@ func TestEveryOptionIsRead(t *testing.T) {
 	assert.EqualValues(t, "none", cfg.ClientConfig.Compression)
 	assert.Len(t, cfg.ClientConfig.Headers, 1)
 	assert.Equal(t, APIV2, cfg.API)
-	assert.Equal(t, V1Config{Database: "llm", RetentionPolicy: "month", Username: "writer", Password: "secret-1", CreateDatabase: true}, cfg.V1)
+	assert.Equal(t, V1Config{Database: "llm", AnomalyDatabase: "found", RetentionPolicy: "month", Username: "writer", Password: "secret-1", CreateDatabase: true}, cfg.V1)
 	assert.Equal(t, V2Config{Org: "acme", Bucket: "llm", AnomalyBucket: "llm", Token: "secret-2", CreateBucket: true}, cfg.V2)
 	assert.Equal(t, V3Config{Database: "llm", AnomalyDatabase: "found", Token: "secret-3", NoSync: true}, cfg.V3)
 	assert.True(t, cfg.IncludeText)

@@ -72,13 +72,18 @@ func (c *client) resolve(ctx context.Context) (*target, error) {
 		}
 		t.telemetry, t.anomaly = c.writeV2(v2.Bucket), c.writeV2(v2.AnomalyBucket)
 	default:
-		if v1.CreateDatabase {
-			if err := c.createDatabase(ctx); err != nil {
-				return nil, err
+		databases := []string{v1.Database}
+		if v1.AnomalyDatabase != "" && v1.AnomalyDatabase != v1.Database && c.config.Schema == SchemaSentinel {
+			databases = append(databases, v1.AnomalyDatabase)
+		}
+		for _, d := range databases {
+			if v1.CreateDatabase {
+				if err := c.createDatabase(ctx, d); err != nil {
+					return nil, err
+				}
 			}
 		}
-		t.telemetry = c.writeV1()
-		t.anomaly = t.telemetry
+		t.telemetry, t.anomaly = c.writeV1(databases[0]), c.writeV1(databases[len(databases)-1])
 	}
 	return t, nil
 }
@@ -89,8 +94,8 @@ var (
 	precisionsV3 = map[Precision]string{PrecisionNano: "nanosecond", PrecisionMicro: "microsecond", PrecisionMilli: "millisecond", PrecisionSecond: "second"}
 )
 
-func (c *client) writeV1() string {
-	q := url.Values{"db": {c.config.V1.Database}, "precision": {precisionsV1[c.config.OTel.Precision]}}
+func (c *client) writeV1(database string) string {
+	q := url.Values{"db": {database}, "precision": {precisionsV1[c.config.OTel.Precision]}}
 	if rp := c.config.V1.RetentionPolicy; rp != "" {
 		q.Set("rp", rp)
 	}
@@ -184,10 +189,10 @@ func (c *client) creates(api API, message string) bool {
 	return false
 }
 
-func (c *client) createDatabase(ctx context.Context) error {
-	ident := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(c.config.V1.Database)
+func (c *client) createDatabase(ctx context.Context, name string) error {
+	ident := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(name)
 	q := url.Values{"q": {`CREATE DATABASE "` + ident + `"`}}
-	body, _, err := c.ask(ctx, request{api: APIV1, method: http.MethodPost, to: c.base + "/query?" + q.Encode()}, "cannot create the database")
+	body, _, err := c.ask(ctx, request{api: APIV1, method: http.MethodPost, to: c.base + "/query?" + q.Encode()}, fmt.Sprintf("cannot create database %q", name))
 	if err != nil {
 		return err
 	}
@@ -200,7 +205,7 @@ func (c *client) createDatabase(ctx context.Context) error {
 	if json.Unmarshal(body, &answer) == nil {
 		for _, r := range answer.Results {
 			if r.Error != "" {
-				return rejected("cannot create database %q: %s", c.config.V1.Database, printable(r.Error))
+				return rejected("cannot create database %q: %s", name, printable(r.Error))
 			}
 		}
 	}

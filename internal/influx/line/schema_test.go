@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestLargeMapsKeepWhatFits(t *testing.T) {
 	e := fullEvent()
 	e.Metadata = map[string]string{"big": strings.Repeat("x", maxJSONBytes)}
 	for i := range 10 {
-		e.Metadata[fmt.Sprint(i)] = "kept"
+		e.Metadata[strconv.Itoa(i)] = "kept"
 	}
 	require.Equal(t, Written{Cut: true}, s.Event(&b, &e))
 	got := decodeEvents(t, b.Bytes())[0]
