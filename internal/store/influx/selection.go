@@ -26,6 +26,8 @@ type selection struct {
 	from, to  int64
 	ascending bool
 	limit     int
+	// known are the columns of the table, once the pages before have found out.
+	known map[string]bool
 }
 
 // oneOf is a condition: one of the alternatives holds.

@@ -107,6 +107,9 @@ func (d *sqlV3) ask(ctx context.Context, sel *selection, count bool, emit func(m
 
 // columns are those of the table, as far as the conditions need them.
 func (d *sqlV3) columns(ctx context.Context, sel *selection, fresh bool) (map[string]bool, error) {
+	if !fresh && sel.known != nil {
+		return sel.known, nil
+	}
 	d.mu.Lock()
 	known := d.known[sel.place]
 	d.mu.Unlock()
@@ -141,6 +144,7 @@ func (d *sqlV3) columns(ctx context.Context, sel *selection, fresh bool) (map[st
 		d.known = map[place]map[string]bool{}
 	}
 	d.known[sel.place] = known // never changed afterwards
+	sel.known = known
 	return known, nil
 }
 
