@@ -94,7 +94,7 @@ func crowd(r *rand.Rand, n int, width int64) []point[genai.Event] {
 }
 
 func TestAnyCrowdComesInExactOrderOnce(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(24) {
 		r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test repeats itself
 		width := []int64{1, 2, 500, 40_000, 1_000_000, 100_000_000}[seed%6]
 		m := &memory{r: r, points: crowd(r, 1+r.IntN(200), width)}
