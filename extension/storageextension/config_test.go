@@ -22,6 +22,8 @@ func TestLoadConfig(t *testing.T) {
 		cfg.Embedded = configoptional.Some(c)
 		return cfg
 	}
+	learning := createDefaultConfig().(*Config)
+	learning.Baselines = BaselinesConfig{Interval: 10 * time.Second, MaxSeries: 200}
 	cm, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
 	require.NoError(t, err)
 	for id, want := range map[string]struct {
@@ -33,8 +35,11 @@ func TestLoadConfig(t *testing.T) {
 		"all": {cfg: with(func(c *EmbeddedConfig) {
 			c.Directory, c.Retention, c.MaxBytes, c.SyncInterval, c.Recreate = "/var/lib/sentinel/events", 720*time.Hour, 3<<29, 0, true
 		})},
-		"plain_bytes":     {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
-		"no_age_limit":    {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
+		"plain_bytes":  {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
+		"no_age_limit": {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
+		"baselines": {cfg: learning},
+		"fast_baselines":  {err: "baselines: interval must be between 1s and 1h, got 10ms"},
+		"no_series":       {err: "baselines: max_series must be between 1 and 1000000, got 0"},
 		"no_directory":    {err: "embedded: directory must not be empty"},
 		"short_retention": {err: "retention must be 0 (no limit by age) or between 1h and 2400h, got 10m0s"},
 		"small":           {err: "max_bytes must be at least 16777216, got 1048576"},
