@@ -35,9 +35,9 @@ func TestLoadConfig(t *testing.T) {
 		"all": {cfg: with(func(c *EmbeddedConfig) {
 			c.Directory, c.Retention, c.MaxBytes, c.SyncInterval, c.Recreate = "/var/lib/sentinel/events", 720*time.Hour, 3<<29, 0, true
 		})},
-		"plain_bytes":  {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
-		"no_age_limit": {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
-		"baselines": {cfg: learning},
+		"plain_bytes":     {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
+		"no_age_limit":    {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
+		"baselines":       {cfg: learning},
 		"fast_baselines":  {err: "baselines: interval must be between 1s and 1h, got 10ms"},
 		"no_series":       {err: "baselines: max_series must be between 1 and 1000000, got 0"},
 		"no_directory":    {err: "embedded: directory must not be empty"},
