@@ -60,7 +60,7 @@ func (d *database) run(s *statement) (*result, error) {
 // when it has enough of them.
 func (s *statement) matching(t *table) (rows []row) {
 	enough, all := -1, t.inTime()
-	if len(s.orderBy) == 1 && s.orderBy[0].column == "time" && len(s.items) == 0 {
+	if len(s.orderBy) == 1 && s.orderBy[0].column == "time" && (s.star || s.items[0].function == "") {
 		enough = s.limit
 		if s.orderBy[0].descending {
 			all = slices.Clone(all)
