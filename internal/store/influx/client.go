@@ -89,8 +89,10 @@ func newClient(c *Config) *client {
 	if logger == nil {
 		logger = zap.NewNop()
 	}
-	client := &client{config: c, base: strings.TrimRight(c.Endpoint, "/"), logger: logger,
-		slots: make(chan struct{}, maxQueries), resolving: make(chan struct{}, 1)}
+	client := &client{
+		config: c, base: strings.TrimRight(c.Endpoint, "/"), logger: logger,
+		slots: make(chan struct{}, maxQueries), resolving: make(chan struct{}, 1),
+	}
 	if c.API != APIAuto && c.API != "" {
 		client.api.Store(c.API)
 	}

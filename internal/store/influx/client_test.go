@@ -3,7 +3,6 @@ package influx_test
 import (
 	"compress/gzip"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -278,5 +277,5 @@ func dropDatabase(t *testing.T, s *influx3test.Server) {
 	resp, err := newHTTPClient(t).Do(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusOK, resp.StatusCode, fmt.Sprint(resp.Status))
+	require.Equal(t, http.StatusOK, resp.StatusCode, resp.Status)
 }

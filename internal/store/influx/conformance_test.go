@@ -123,6 +123,7 @@ func keeps() storetest.Kept {
 
 func TestConformanceOf3xContractServer(t *testing.T) {
 	storetest.RunReader(t, keeps(), func(t *testing.T) (store.Backend, store.Writer) {
+		t.Helper()
 		b, w, _ := threeX(t)
 		return b, w
 	})
@@ -131,6 +132,7 @@ func TestConformanceOf3xContractServer(t *testing.T) {
 func TestConformanceOfReal1x(t *testing.T) {
 	realServer(t)
 	storetest.RunReader(t, keeps(), func(t *testing.T) (store.Backend, store.Writer) {
+		t.Helper()
 		b, w := oneX(t, influx.APIAuto)
 		return b, w
 	})
