@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/influx/line"
 )
 
 // server is a real InfluxDB 1.8 and a database on it of the test's own.
@@ -201,6 +205,66 @@ func TestRealServerReturnsWhatWasWritten(t *testing.T) {
 	assert.Equal(t, "z_score", rows[0]["method"])
 	assert.Equal(t, json.Number("9000"), rows[0]["value"])
 	assert.Equal(t, finding(1).ID.String(), rows[0]["alert_id"])
+}
+
+// TestRealServerGivesBackTheSameEventsAndAnomalies reads with the decoder that
+// readers use.
+func TestRealServerGivesBackTheSameEventsAndAnomalies(t *testing.T) {
+	for _, api := range []API{APIV1, APIV2} {
+		s := realServer(t)
+		s.query(`CREATE DATABASE "` + s.database + `"`)
+		cfg := s.config(api)
+		cfg.IncludeText, cfg.MaxSeries = true, minSeries // so that tags overflow, too
+		e, _ := started(t, cfg)
+		td := calls(20, func(i int, span ptrace.Span) {
+			a := span.Attributes()
+			a.PutStr("gen_ai.request.model", fmt.Sprintf(`model %d, a=b\`, i))
+			a.PutStr("user.id", "tab\tline\nquote \" backslash \\ \\n ünï")
+			a.PutStr("sentinel.metadata.note", "a \"b\"\nc")
+			a.PutStr("gen_ai.input.messages", `[{"role":"user","parts":[{"type":"text","content":"two\nlines"}]}]`)
+			found := finding(i)
+			found.Time = span.EndTimestamp().AsTime()
+			found.Remediation = []string{"wait", "ask \"them\"\nagain"}
+			found.Details.Additional = map[string]float64{"q1": 1.5}
+			found.Context.Additional = map[string]string{"operation": "chat"}
+			anomaly.MarkSpan(span, []anomaly.Anomaly{found})
+		})
+		require.NoError(t, e.push(t.Context(), td))
+
+		var want []genai.Event
+		var wantFound []anomaly.Anomaly
+		res := e.extractor.Resource(td.ResourceSpans().At(0).Resource())
+		scope := td.ResourceSpans().At(0).ScopeSpans().At(0)
+		for _, span := range scope.Spans().All() {
+			var ev genai.Event
+			ok, _ := e.extractor.FromSpan(&res, scope.Scope(), span, &ev)
+			require.True(t, ok)
+			want = append(want, ev)
+			for a, err := range anomaly.FromSpan(span) {
+				require.NoError(t, err)
+				wantFound = append(wantFound, a)
+			}
+		}
+		assert.ElementsMatch(t, want, decoded(t, s.query("SELECT * FROM telemetry"), line.NewEventDecoder))
+		assert.ElementsMatch(t, wantFound, decoded(t, s.query("SELECT * FROM anomaly"), line.NewAnomalyDecoder))
+		require.NotEmpty(t, want[0].Metadata)
+		require.NotEmpty(t, want[0].PromptText)
+	}
+}
+
+func decoded[T any](t *testing.T, rows []map[string]any, decoder func([]string) *line.Decoder[T]) (items []T) {
+	t.Helper()
+	for _, row := range rows {
+		columns := slices.Sorted(maps.Keys(row))
+		values := make([]any, len(columns))
+		for i, c := range columns {
+			values[i] = row[c]
+		}
+		item, err := decoder(columns).Decode(values)
+		require.NoError(t, err)
+		items = append(items, item)
+	}
+	return items
 }
 
 func TestRealServerRefusesAFieldOfAnotherType(t *testing.T) {
