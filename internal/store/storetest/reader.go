@@ -42,6 +42,7 @@ func (k Kept) anomaly(a anomaly.Anomaly) anomaly.Anomaly {
 func RunReader(t *testing.T, kept Kept, open func(t *testing.T) (store.Backend, store.Writer)) {
 	t.Helper()
 	run(t, kept, func(t *testing.T) store.Backend {
+		t.Helper()
 		b, w := open(t)
 		return written{b, w}
 	})
