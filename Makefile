@@ -98,9 +98,10 @@ e2e-kafka: $(BIN) ## 200,000 OTLP and 200,000 JSON events through a real Kafka, 
 	  go test -tags=$(TAGS),e2e -count=1 -timeout 30m -v ./internal/e2e/... -run '^TestFullStackKafka' -args -binary=$(abspath $(BIN)) -kafka-events=$(or $(EVENTS),200000) $(ARGS)
 
 .PHONY: integration
-integration: services ## the exporters' tests against the real servers
+integration: services ## the tests of exporters and of the InfluxDB reader against the real servers, and the same answers from each storage
 	@eval "$$(scripts/services/services.sh env)" && \
-	  go test -count=1 -timeout 10m ./exporter/... $(ARGS)
+	  go test -count=1 -timeout 10m ./exporter/... ./internal/store/influx/... $(ARGS) && \
+	  go test -count=1 -timeout 10m ./internal/e2e -run '^TestEachStorage' $(ARGS)
 
 .PHONY: e2e-influx-outage
 e2e-influx-outage: ## a real InfluxDB that is away for OUTAGE (default 5m) under load: what is lost, how long catching up takes

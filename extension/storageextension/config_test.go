@@ -22,6 +22,8 @@ func TestLoadConfig(t *testing.T) {
 		cfg.Embedded = configoptional.Some(c)
 		return cfg
 	}
+	learning := createDefaultConfig().(*Config)
+	learning.Baselines = BaselinesConfig{Interval: 10 * time.Second, MaxSeries: 200}
 	cm, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
 	require.NoError(t, err)
 	for id, want := range map[string]struct {
@@ -36,12 +38,10 @@ func TestLoadConfig(t *testing.T) {
 		"backup": {cfg: with(func(c *EmbeddedConfig) {
 			c.Backup = BackupConfig{Directory: "/mnt/backup", Interval: 6 * time.Hour, Keep: 8, BytesPerSecond: 8 << 20}
 		})},
-		"bad_backup":   {err: "embedded: backup keep must be between 1 and 1000, got 0"},
-		"plain_bytes":  {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
-		"no_age_limit": {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
-		"baselines": {cfg: &Config{
-			Embedded: createDefaultConfig().(*Config).Embedded, Baselines: BaselinesConfig{Interval: 10 * time.Second, MaxSeries: 200},
-		}},
+		"bad_backup":      {err: "embedded: backup keep must be between 1 and 1000, got 0"},
+		"plain_bytes":     {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
+		"no_age_limit":    {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
+		"baselines":       {cfg: learning},
 		"fast_baselines":  {err: "baselines: interval must be between 1s and 1h, got 10ms"},
 		"no_series":       {err: "baselines: max_series must be between 1 and 1000000, got 0"},
 		"no_directory":    {err: "embedded: directory must not be empty"},

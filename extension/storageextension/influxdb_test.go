@@ -28,7 +28,9 @@ func influxAt(endpoint string, change ...func(*InfluxDBConfig)) *Config {
 	for _, f := range change {
 		f(&c)
 	}
-	return &Config{InfluxDB: configoptional.Some(c)}
+	cfg := createDefaultConfig().(*Config)
+	cfg.InfluxDB = configoptional.Some(c)
+	return cfg
 }
 
 func influxReader(t *testing.T, cfg *Config) store.Reader {
@@ -167,6 +169,8 @@ func TestInfluxDBConfig(t *testing.T) {
 			require.Equal(t, want, *cfg.(*Config).InfluxDB.Get())
 		})
 	}
-	err := confmap.Validate(&Config{Embedded: configoptional.Some(defaultEmbedded()), InfluxDB: configoptional.Some(defaultInfluxDB())})
+	both := influxAt("http://localhost:8086")
+	both.Embedded = configoptional.Some(defaultEmbedded())
+	err := confmap.Validate(both)
 	require.ErrorContains(t, err, "only one backend must be configured, got embedded and influxdb")
 }

@@ -27,17 +27,12 @@ func (d *database) run(s *statement) (*result, error) {
 	if err := s.check(t); err != nil {
 		return nil, err
 	}
-	var rows []row
-	for _, r := range t.rows {
-		if ok, known := holds(s.where, r); ok && known {
-			rows = append(rows, r)
-		}
-	}
+	rows := s.matching(t)
 	if len(s.items) > 0 && s.items[0].function != "" {
 		return aggregate(s, t, rows)
 	}
 	out := &result{types: map[string]columnType{}}
-	slices.SortFunc(rows, s.order)
+	slices.SortStableFunc(rows, s.order)
 	if s.limit >= 0 && len(rows) > s.limit {
 		rows = rows[:s.limit]
 	}
@@ -59,6 +54,28 @@ func (d *database) run(s *statement) (*result, error) {
 		out.rows = append(out.rows, o)
 	}
 	return out, nil
+}
+
+// matching finds the rows of the WHERE clause. By time, the usual order, it ends
+// when it has enough of them.
+func (s *statement) matching(t *table) (rows []row) {
+	enough, all := -1, t.inTime()
+	if len(s.orderBy) == 1 && s.orderBy[0].column == "time" && (s.star || s.items[0].function == "") {
+		enough = s.limit
+		if s.orderBy[0].descending {
+			all = slices.Clone(all)
+			slices.Reverse(all)
+		}
+	}
+	for _, r := range all {
+		if enough >= 0 && len(rows) >= enough {
+			break
+		}
+		if ok, known := holds(s.where, r); ok && known {
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 // cloned rows may be read after the lock is given back.

@@ -31,6 +31,8 @@ type table struct {
 	// names of the columns in alphabetical order, as SELECT * gives them.
 	names []string
 	rows  map[rowKey]row
+	// byTime are the rows in order of time, nil when that has to be found anew.
+	byTime []row
 }
 
 // rowKey identifies a point: its tags in a canonical form, and its time.
@@ -84,8 +86,17 @@ func (t *table) put(k rowKey, values row) {
 	if have == nil {
 		have = row{}
 		t.rows[k] = have
+		t.byTime = nil
 	}
 	maps.Copy(have, values)
+}
+
+// inTime returns the rows in order of time.
+func (t *table) inTime() []row {
+	if t.byTime == nil {
+		t.byTime = slices.SortedFunc(maps.Values(t.rows), func(a, b row) int { return compareValues(a["time"], b["time"]) })
+	}
+	return t.byTime
 }
 
 var errReservedColumn = errors.New("'time' is a reserved column name and can't be used as a field or tag name")

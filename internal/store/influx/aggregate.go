@@ -124,6 +124,7 @@ func (b *Backend) aggregateQuestion(q *store.AggregateQuery, at place) (*questio
 		return nil, err
 	}
 	out.selection.place, out.columns, out.decoder = at, aggregateColumns, aggregateDecoder
+	out.few = true
 	return out, nil
 }
 

@@ -32,7 +32,7 @@ func all[T any](seq iter.Seq2[T, error]) ([]T, error) {
 
 // calls are n events, one every seven seconds up to end, newest last.
 func calls(n int, end time.Time) []genai.Event {
-	r := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a test repeats itself
+	r := rand.New(rand.NewPCG(7, 7))
 	out := make([]genai.Event, n)
 	for i := range out {
 		at := end.Add(-time.Duration(n-1-i) * 7 * time.Second)

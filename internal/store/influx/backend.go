@@ -12,7 +12,8 @@ import (
 )
 
 var (
-	_ store.Backend = (*Backend)(nil)
+	_ store.Backend    = (*Backend)(nil)
+	_ store.Aggregator = (*Backend)(nil)
 )
 
 // Backend answers from an InfluxDB. It connects with the first question; a
@@ -24,7 +25,7 @@ type Backend struct {
 }
 
 // New makes a backend. It makes no request.
-func New(c Config) (*Backend, error) { //nolint:gocritic // copied once
+func New(c Config) (*Backend, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}

@@ -52,9 +52,11 @@ type client struct {
 	slots chan struct{}
 
 	// api is the one that is spoken, once that is known.
-	api      atomic.Value
-	resolved struct {
-		sync.Mutex
+	api atomic.Value
+	// resolving guards resolved. It is a channel so that those who wait for the
+	// probe of another caller can give up.
+	resolving chan struct{}
+	resolved  struct {
 		target   *target
 		failed   error
 		failedAt time.Time
@@ -87,7 +89,10 @@ func newClient(c *Config) *client {
 	if logger == nil {
 		logger = zap.NewNop()
 	}
-	client := &client{config: c, base: strings.TrimRight(c.Endpoint, "/"), logger: logger, slots: make(chan struct{}, maxQueries)}
+	client := &client{
+		config: c, base: strings.TrimRight(c.Endpoint, "/"), logger: logger,
+		slots: make(chan struct{}, maxQueries), resolving: make(chan struct{}, 1),
+	}
 	if c.API != APIAuto && c.API != "" {
 		client.api.Store(c.API)
 	}
@@ -97,9 +102,13 @@ func newClient(c *Config) *client {
 // target returns where to ask. The first call asks the server which API it
 // speaks, unless that is configured.
 func (c *client) target(ctx context.Context) (*target, error) {
+	select {
+	case c.resolving <- struct{}{}:
+		defer func() { <-c.resolving }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	r := &c.resolved
-	r.Lock()
-	defer r.Unlock()
 	if r.target != nil {
 		return r.target, nil
 	}

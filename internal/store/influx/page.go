@@ -16,7 +16,7 @@ const (
 	// short must not be followed by one that is far too long.
 	pageGrowth = 4
 	// maxTied bounds the points of one nanosecond, which are read together.
-	maxTied = 64_000
+	maxTied = 32_000
 	// minPageRows ends the attempts to make an answer small enough.
 	minPageRows = 16
 )

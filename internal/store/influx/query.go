@@ -88,7 +88,7 @@ func (b *Backend) eventQuestion(q *store.EventQuery) (*question[genai.Event], er
 	if err := b.boundScan(&out.start, out.end, &q.EventFilter, q.ID); err != nil {
 		return nil, err
 	}
-	out.selection.where = eventConditions(q.Service, q.Model, &q.EventFilter, q.ID)
+	out.where = eventConditions(q.Service, q.Model, &q.EventFilter, q.ID)
 	out.matches = eventMatcher(q.Service, q.Model, &q.EventFilter, q.ID)
 	out.narrow()
 	return out, nil
@@ -154,7 +154,7 @@ func (b *Backend) anomalyQuestion(q *store.AnomalyQuery) (*question[anomaly.Anom
 	switch {
 	case q.Severity != 0 && !q.Severity.Valid():
 		return nil, fmt.Errorf("%w: unknown severity %d", store.ErrInvalid, q.Severity)
-	case !(q.MinConfidence >= 0 && q.MinConfidence <= 1): //nolint:staticcheck // also refuses NaN
+	case !(q.MinConfidence >= 0 && q.MinConfidence <= 1):
 		return nil, fmt.Errorf("%w: min confidence must be between 0 and 1, got %v", store.ErrInvalid, q.MinConfidence)
 	}
 	if q.TraceID != "" {
@@ -245,7 +245,7 @@ func (b *Backend) boundScan(start *int64, end int64, f *store.EventFilter, id uu
 
 // narrow turns the exact range and position into the range of times of points.
 func (q *question[T]) narrow() {
-	q.selection.from, q.selection.to = minNanos, maxNanos
+	q.from, q.to = minNanos, maxNanos
 	low, high := q.start, q.end-1 // inclusive
 	if q.after != nil && q.ascending {
 		low = max(low, q.after.nanos)
@@ -256,10 +256,10 @@ func (q *question[T]) narrow() {
 		q.none = true
 	}
 	if low > minNanos {
-		q.selection.from = add(low, -line.ShiftBefore)
+		q.from = add(low, -line.ShiftBefore)
 	}
 	if high < maxNanos {
-		q.selection.to = add(high, line.ShiftAfter)
+		q.to = add(high, line.ShiftAfter)
 	}
 }
 

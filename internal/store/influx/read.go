@@ -121,14 +121,14 @@ func count[T any](ctx context.Context, b *Backend, ask func(*target) (*question[
 	var low, high *question[T]
 	if inner.from > minNanos {
 		at := *q
-		inner.from = add(q.selection.from, edge)
-		at.selection.to = inner.from - 1
+		inner.from = add(q.from, edge)
+		at.to = inner.from - 1
 		low = &at
 	}
 	if inner.to < maxNanos {
 		at := *q
-		inner.to = add(q.selection.to, -edge)
-		at.selection.from = inner.to + 1
+		inner.to = add(q.to, -edge)
+		at.from = inner.to + 1
 		high = &at
 	}
 	if inner.from > inner.to { // a short range: all of it is read

@@ -26,6 +26,11 @@ type selection struct {
 	from, to  int64
 	ascending bool
 	limit     int
+	// few says that columns are far from all, so that the others are not worth
+	// their transfer.
+	few bool
+	// known are the columns of the table, once the pages before have found out.
+	known map[string]bool
 }
 
 // oneOf is a condition: one of the alternatives holds.

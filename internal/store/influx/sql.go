@@ -31,11 +31,14 @@ const maxKnownColumns = 1000
 func quoteSQL(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // sqlStatement builds the query for what is selected: points, or their number.
-// All columns are taken: a list could name one that does not exist yet.
+// All columns are taken, because a list must not name one that does not exist
+// yet, unless few are wanted: then those that do.
 func sqlStatement(sel *selection, count bool) *statement {
 	s := &statement{}
 	if count {
 		s.text.WriteString("SELECT count(*) AS n")
+	} else if sel.few {
+		s.text.WriteString("SELECT " + strings.Join(existing(sel), ", "))
 	} else {
 		s.text.WriteString("SELECT *")
 	}
@@ -57,6 +60,15 @@ func sqlStatement(sel *selection, count bool) *statement {
 	}
 	s.text.WriteString(" LIMIT " + strconv.Itoa(sel.limit))
 	return s
+}
+
+func existing(sel *selection) (quoted []string) {
+	for _, name := range sel.columns {
+		if sel.known[name] {
+			quoted = append(quoted, quoteSQL(name))
+		}
+	}
+	return quoted
 }
 
 func sqlTime(nanos int64) string {
@@ -86,7 +98,8 @@ func (d *sqlV3) count(ctx context.Context, sel *selection, _ string) (int64, err
 // are.
 func (d *sqlV3) ask(ctx context.Context, sel *selection, count bool, emit func(map[string]any) error) error {
 	for again := false; ; again = true {
-		known, err := d.columns(ctx, sel, again)
+		// Which of few columns exist is found out for each question.
+		known, err := d.columns(ctx, sel, again || sel.few && sel.known == nil)
 		if err != nil || len(known) == 0 {
 			return err // no such table: nothing was written yet
 		}
@@ -107,6 +120,9 @@ func (d *sqlV3) ask(ctx context.Context, sel *selection, count bool, emit func(m
 
 // columns are those of the table, as far as the conditions need them.
 func (d *sqlV3) columns(ctx context.Context, sel *selection, fresh bool) (map[string]bool, error) {
+	if !fresh && sel.known != nil {
+		return sel.known, nil
+	}
 	d.mu.Lock()
 	known := d.known[sel.place]
 	d.mu.Unlock()
@@ -141,6 +157,7 @@ func (d *sqlV3) columns(ctx context.Context, sel *selection, fresh bool) (map[st
 		d.known = map[place]map[string]bool{}
 	}
 	d.known[sel.place] = known // never changed afterwards
+	sel.known = known
 	return known, nil
 }
 

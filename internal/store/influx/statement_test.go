@@ -53,6 +53,14 @@ func TestStatements(t *testing.T) {
 	}
 }
 
+func TestOnlyColumnsThatExistAreListed(t *testing.T) {
+	sel := selection{
+		place: place{measurement: "m"}, columns: []string{"time", "event_id", "ttft_ms"}, few: true, from: minNanos, to: maxNanos,
+		known: map[string]bool{"time": true, "event_id": true, "other": true},
+	}
+	require.Equal(t, `SELECT "time", "event_id" FROM "m" ORDER BY time DESC LIMIT 0`, sqlStatement(&sel, false).text.String())
+}
+
 // shape is a text of the same kind as s: empty, fit for a tag, or not.
 func shape(s string) string {
 	switch {

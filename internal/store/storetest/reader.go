@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"iter"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,7 @@ func (k Kept) anomaly(a anomaly.Anomaly) anomaly.Anomaly {
 func RunReader(t *testing.T, kept Kept, open func(t *testing.T) (store.Backend, store.Writer)) {
 	t.Helper()
 	run(t, kept, func(t *testing.T) store.Backend {
+		t.Helper()
 		b, w := open(t)
 		return written{b, w}
 	})
@@ -69,6 +71,11 @@ func (w written) WriteEvents(ctx context.Context, batch []genai.Event) error {
 
 func (w written) WriteAnomalies(ctx context.Context, batch []anomaly.Anomaly) error {
 	return w.writer.WriteAnomalies(ctx, batch)
+}
+
+// Aggregate implements [store.Aggregator] for a backend that can.
+func (w written) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2[store.Aggregate, error] {
+	return w.Backend.(store.Aggregator).Aggregate(ctx, q)
 }
 
 // readOnly reports whether the writes of the suite go past the backend.
