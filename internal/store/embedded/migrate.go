@@ -22,6 +22,9 @@ CREATE TABLE partitions(hour INTEGER PRIMARY KEY, name TEXT NOT NULL, events INT
 // layout that it was created with until something is written to it.
 var migrations = [...]string{`
 ALTER TABLE partitions ADD COLUMN layout INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE partitions ADD COLUMN measured INTEGER NOT NULL DEFAULT -1;
+CREATE TABLE measures(hour INTEGER NOT NULL, service TEXT NOT NULL, seq INTEGER NOT NULL, events INTEGER NOT NULL, data BLOB NOT NULL,
+ PRIMARY KEY(hour, service, seq)) WITHOUT ROWID;
 CREATE TABLE series(id INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, model TEXT NOT NULL, metric TEXT NOT NULL,
  time INTEGER NOT NULL, samples INTEGER NOT NULL, expected REAL, lower REAL, upper REAL, UNIQUE(service, model, metric));
 CREATE INDEX series_time ON series(time);
@@ -30,7 +33,7 @@ CREATE TABLE feedback(id BLOB PRIMARY KEY, time INTEGER NOT NULL, anomaly BLOB N
  metric TEXT NOT NULL, value REAL, baseline REAL) WITHOUT ROWID;
 CREATE INDEX feedback_time ON feedback(time, id);
 CREATE INDEX feedback_anomaly ON feedback(anomaly, time, id);
-`}
+`, ddlLookup}
 
 const (
 	schemaVersion = 1 + len(migrations)
@@ -38,8 +41,9 @@ const (
 	layout = 2
 )
 
-// globalTables are all tables that do not belong to an hour.
-var globalTables = []string{"meta", "partitions", "series", "feedback"}
+// globalTables are all tables that do not belong to an hour. The last one is the
+// largest, and can be made anew.
+var globalTables = []string{"meta", "partitions", "series", "feedback", "lookup", "measures"}
 
 // migrate brings the schema up to this version, in one transaction.
 func migrate(conn *sqlite.Conn, dir string) error {

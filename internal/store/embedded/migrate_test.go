@@ -155,7 +155,8 @@ func TestMigrationIsWholeOrNothing(t *testing.T) {
 	require.NoError(t, s.Close(t.Context()))
 }
 
-// A migrated file and a new one have the same tables.
+// A migrated file and a new one have the same tables, but for an index that the
+// old hours need because their events are not in the lookup.
 func TestMigrationLeadsToTheSchemaOfANewFile(t *testing.T) {
 	schema := func(dir string) (out []string) {
 		c := newClock(noon)
@@ -167,8 +168,13 @@ func TestMigrationLeadsToTheSchemaOfANewFile(t *testing.T) {
 		for _, table := range append([]string{"ev_2031051712", "an_2031051712"}, globalTables...) {
 			for _, pragma := range []string{"SELECT name || type || pk FROM pragma_table_info(?) ORDER BY 1", "SELECT name FROM pragma_index_list(?) ORDER BY 1"} {
 				require.NoError(t, sqlitex.ExecuteTransient(s.w.conn, pragma, &sqlitex.ExecOptions{
-					Args:       []any{table},
-					ResultFunc: func(stmt *sqlite.Stmt) error { out = append(out, table+" "+stmt.ColumnText(0)); return nil },
+					Args: []any{table},
+					ResultFunc: func(stmt *sqlite.Stmt) error {
+						if c := stmt.ColumnText(0); c != "ev_2031051712_trace" {
+							out = append(out, table+" "+c)
+						}
+						return nil
+					},
 				}))
 			}
 		}

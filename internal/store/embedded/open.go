@@ -66,6 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.lock = lock
 	s.loop.Go(s.work)
+	s.loop.Go(s.seals)
 	return s, nil
 }
 
@@ -220,13 +221,15 @@ func check(conn *sqlite.Conn, cfg Config) error {
 	}); err != nil {
 		return openError(cfg.Directory, err)
 	}
-	tables := slices.Clone(globalTables)
+	last := len(globalTables) - 1
+	tables := slices.Clone(globalTables[:last])
 	for _, p := range parts {
 		tables = append(tables, "d_"+p.name, "ev_"+p.name, "an_"+p.name)
 		if p.layout > 1 {
 			tables = append(tables, "bl_"+p.name)
 		}
 	}
+	tables = append(tables, globalTables[last])
 	for _, t := range tables {
 		if !known[t] {
 			return damageError(cfg.Directory, fmt.Errorf("table %s is missing", t))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -176,16 +177,71 @@ func (w *where) add(cond string, args ...any) {
 	w.args = append(w.args, args...)
 }
 
+// key is the most selective condition of those that the lookup knows.
+func (sel *selection) key() (hash uint64, ok bool) {
+	switch {
+	case sel.prefix != "ev_":
+		return 0, false
+	case sel.id != nil:
+		return lookupHash(lookupID, sel.id), true
+	case sel.trace != nil:
+		return lookupHash(lookupTrace, sel.trace), true
+	}
+	for _, f := range sel.texts { // a session has fewer events than a user
+		switch f.column {
+		case "conversation":
+			return lookupHash(lookupConversation, f.text), true
+		case "user":
+			return lookupHash(lookupUser, f.text), true
+		}
+	}
+	return 0, false
+}
+
+// condition builds the condition for one hour, by its lookup where that helps.
+// The result is nil when no row of the hour can match.
+func (sel *selection) condition(conn *sqlite.Conn, p *catalogued, word func(string) (any, error), withAfter bool) (*where, error) {
+	hash, ok := sel.key()
+	if !ok {
+		return sel.where(p.layout, word, withAfter, false)
+	}
+	times, found, err := lookupTimes(conn, p, hash)
+	if err != nil || found && len(times) == 0 {
+		return nil, err
+	}
+	w, err := sel.where(p.layout, word, withAfter, found)
+	if err == nil && w != nil && found {
+		w.add("time IN (SELECT value FROM json_each(?))", jsonArray(times))
+	}
+	return w, err
+}
+
+// jsonArray is the form in which a list is bound to a statement.
+func jsonArray(list []int64) string {
+	b := []byte{'['}
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, v, 10)
+	}
+	return string(append(b, ']'))
+}
+
 // where builds the condition for one hour. word finds the stored form of a
 // string in that hour: an id of the dictionary or the string itself. The result
-// is nil when no row of the hour can match.
-func (sel *selection) where(layout int64, word func(string) (any, error), withAfter bool) (*where, error) {
+// is nil when no row of the hour can match. With byTime, SQLite is kept from
+// every index but the order by time.
+func (sel *selection) where(layout int64, word func(string) (any, error), withAfter, byTime bool) (*where, error) {
 	w := &where{}
 	// The indexes over ids and traces beat all others; a unary plus keeps SQLite
 	// from taking another one.
 	plus := ""
+	if byTime {
+		plus = "+"
+	}
 	if sel.id != nil {
-		w.add("id = ?", sel.id)
+		w.add(plus+"id = ?", sel.id)
 		plus = "+"
 	}
 	switch {

@@ -205,7 +205,7 @@ func selectRows(conn *sqlite.Conn, sel selection, emit func(*row) error) error {
 func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row) error) (err error) {
 	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer w.close()
-	cond, err := sel.where(p.layout, w.stored, true)
+	cond, err := sel.condition(conn, &p, w.stored, true)
 	if err != nil || cond == nil {
 		return err
 	}
@@ -272,7 +272,7 @@ func (s *Store) count(ctx context.Context, what string, sel selection) (int64, e
 				continue
 			}
 			w := &words{conn: conn, table: "d_" + p.name}
-			cond, err := sel.where(p.layout, w.stored, false)
+			cond, err := sel.condition(conn, &p, w.stored, false)
 			if err != nil {
 				return err
 			}

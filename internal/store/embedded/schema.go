@@ -58,7 +58,6 @@ CREATE TABLE ev_$(
  tier, cache_write_5m_tok INTEGER, cache_write_1h_tok INTEGER, audio_in_tok INTEGER, audio_out_tok INTEGER, image_in_tok INTEGER,
  prompt_vec BLOB, response_vec BLOB,
  PRIMARY KEY(time, id)) WITHOUT ROWID;
-CREATE INDEX ev_$_trace ON ev_$(trace) WHERE trace IS NOT NULL;
 CREATE INDEX ev_$_svc ON ev_$(svc, time, id, model);
 CREATE TABLE an_$(
  time INTEGER NOT NULL, id BLOB NOT NULL, severity INTEGER NOT NULL, type, svc, model, method, metric, confidence REAL,

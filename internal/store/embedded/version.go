@@ -22,13 +22,19 @@ type versions struct {
 
 	mu    sync.Mutex
 	count uint64
-	hours map[int64]uint64
+	hours map[int64]change
 	// all is the newest change that concerns every range.
 	all uint64
 }
 
+// change is the newest change of an hour.
+type change struct {
+	count uint64
+	at    time.Time
+}
+
 func newVersions() *versions {
-	return &versions{epoch: rand.Uint64(), hours: map[int64]uint64{}} //nolint:gosec // it has to differ, not to be secret
+	return &versions{epoch: rand.Uint64(), hours: map[int64]change{}} //nolint:gosec // it has to differ, not to be secret
 }
 
 // bump notes that hours have changed. It comes after the commit: who has read
@@ -38,11 +44,12 @@ func (v *versions) bump(hours []int64) {
 	if len(hours) == 0 {
 		return
 	}
+	now := time.Now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.count++
 	for _, h := range hours {
-		v.hours[h] = v.count
+		v.hours[h] = change{v.count, now}
 	}
 	if len(v.hours) > maxVersioned {
 		v.all = v.count
@@ -64,16 +71,27 @@ func (v *versions) of(first, last int64) uint64 {
 	newest := v.all
 	if last-first < int64(len(v.hours)) {
 		for h := first; h <= last; h++ {
-			newest = max(newest, v.hours[h])
+			newest = max(newest, v.hours[h].count)
 		}
 	} else {
-		for h, n := range v.hours {
+		for h, c := range v.hours {
 			if first <= h && h <= last {
-				newest = max(newest, n)
+				newest = max(newest, c.count)
 			}
 		}
 	}
 	return v.epoch + newest
+}
+
+// quiet is how long ago an hour has changed, at most since the store was opened.
+func (v *versions) quiet(hour int64) time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c, ok := v.hours[hour]
+	if !ok {
+		return 1<<63 - 1
+	}
+	return time.Since(c.at)
 }
 
 // Version implements [store.Versioned] by counters in memory, one an hour.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -27,6 +28,10 @@ type writer struct {
 	open []*partition
 
 	begin, commit, rollback *sqlite.Stmt
+	// scattered are the hours whose lookup may have more runs than it needs, with
+	// the time of the last write. There are at most as many as hours.
+	scattered map[int64]time.Time
+
 	// added, upgraded and dropped are the hours of the last transaction.
 	added, upgraded, dropped int64
 	// touched are the hours that the transaction changes.
@@ -37,7 +42,16 @@ type writer struct {
 // partition is an hour that can be written to.
 type partition struct {
 	catalogued
-	dict              map[string]int64
+	dict map[string]int64
+	// indexed: the hour has a lookup, of runs. noted are the entries of rows that were
+	// inserted since the last run, trimmed is the time within the hour before
+	// which there are no rows.
+	indexed     bool
+	runs        []run
+	runsChanged bool
+	noted       entries
+	trimmed     int64
+
 	event, anomaly    *sqlite.Stmt
 	addName, addCount *sqlite.Stmt
 	baseline          *sqlite.Stmt // nil before the first use
@@ -49,18 +63,30 @@ type catalogued struct {
 	name              string
 	events, anomalies int64
 	layout            int64
+	// measured is the number of events that the measures of the hour were made
+	// from; they are of use when that is events.
+	measured int64
+	// lookup are the runs as [decodeRuns] reads them.
+	lookup []byte
 }
 
-const catalogueColumns = "hour, name, events, anomalies, layout"
+const catalogueColumns = "hour, name, events, anomalies, layout, measured, runs"
 
 func scanCatalogued(stmt *sqlite.Stmt) catalogued {
-	return catalogued{
+	c := catalogued{
 		hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3),
-		layout: stmt.ColumnInt64(4),
+		layout: stmt.ColumnInt64(4), measured: stmt.ColumnInt64(5),
 	}
+	if n := stmt.ColumnLen(6); n > 0 {
+		c.lookup = make([]byte, n)
+		stmt.ColumnBytes(6, c.lookup)
+	}
+	return c
 }
 
-func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn, versions: newVersions()} }
+func newWriter(conn *sqlite.Conn) *writer {
+	return &writer{conn: conn, versions: newVersions(), scattered: map[int64]time.Time{}}
+}
 
 // listPartitions returns the catalogue, newest first.
 func listPartitions(conn *sqlite.Conn) ([]catalogued, error) {
@@ -135,13 +161,14 @@ func (w *writer) partition(hour int64) (*partition, error) {
 		w.open = append(slices.Delete(w.open, i, i+1), p)
 		return p, nil
 	}
-	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour)}, dict: map[string]int64{}}
+	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour), lookup: encodeRuns(nil)}, dict: map[string]int64{}}
 	if err := sqlitex.ExecuteTransient(w.conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{
 		Args:       []any{hour},
 		ResultFunc: func(stmt *sqlite.Stmt) error { p.catalogued = scanCatalogued(stmt); return nil },
 	}); err != nil {
 		return nil, err
 	}
+	p.runs, p.indexed = decodeRuns(p.lookup)
 	if p.layout == 0 {
 		if err := w.create(p); err != nil {
 			return nil, fmt.Errorf("create tables of hour %s: %w", p.name, err)
@@ -171,8 +198,8 @@ func (w *writer) create(p *partition) error {
 	}
 	w.added++
 	p.layout = layout
-	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, layout) VALUES(?, ?, ?)",
-		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, layout}})
+	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, layout, runs) VALUES(?, ?, ?, ?)",
+		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, layout, p.lookup}})
 }
 
 // upgrade brings an hour to this layout. It runs inside a transaction.
@@ -211,7 +238,7 @@ func (p *partition) prepare(conn *sqlite.Conn) error {
 		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(countColumns(eventColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
 		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(countColumns(anomalyColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
 		{&p.addName, "INSERT INTO d_" + p.name + "(id, val) VALUES(?, ?)"},
-		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ? WHERE hour = %d", p.hour)},
+		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ?, runs = coalesce(?, runs) WHERE hour = %d", p.hour)},
 	} {
 		stmt, err := conn.Prepare(s.sql)
 		if err != nil {
@@ -278,11 +305,17 @@ func (w *writer) drop(p catalogued) error {
 		return err
 	}
 	w.dropped++
+	delete(w.scattered, p.hour)
 	w.touch(p.hour)
-	if err := w.dropSeries(p.hour + 1); err != nil {
+	if err := errors.Join(w.dropSeries(p.hour+1), w.dropMeasures(p.hour)); err != nil {
 		return err
 	}
-	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}})
+	for _, q := range [...]string{"DELETE FROM lookup WHERE hour = ?", "DELETE FROM partitions WHERE hour = ?"} {
+		if err := sqlitex.ExecuteTransient(w.conn, q, &sqlitex.ExecOptions{Args: []any{p.hour}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // used is the size of the data: pages of the database that are not free.
