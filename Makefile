@@ -125,6 +125,10 @@ bench-pipeline: $(BIN) ## CPU cost of the collector per million spans, with and 
 bench-engine: ## processor time, memory and allocations of one judged value, at 100, 10 000 and a million series
 	@go run ./bench/engine $(ARGS)
 
+.PHONY: bench-store
+bench-store: ## the embedded store at 10 million events (ARGS=-events=N): cost of writing, questions, dropping a day, kill -9
+	@go run ./bench/store $(ARGS)
+
 .PHONY: bench-quality
 bench-quality: ## how well anomalies are found, on the public series in SENTINEL_DATA
 	@go run ./bench/quality $(ARGS)

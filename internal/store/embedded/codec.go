@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -23,6 +24,7 @@ const (
 	// flagAsked: nothing is known of the model that answered; the column model
 	// is the one that was asked for.
 	flagAsked
+	flagEstimated
 )
 
 // binder binds the parameters of one row in the order of the columns. All
@@ -45,6 +47,9 @@ func (b *binder) text(v string) {
 		b.stmt.BindText(b.n, v)
 	}
 }
+
+// exactly binds a string in a column that is never NULL.
+func (b *binder) exactly(v string) { b.n++; b.stmt.BindText(b.n, v) }
 
 // name binds a string that repeats in many rows.
 func (b *binder) name(v string) {
@@ -73,6 +78,17 @@ func (b *binder) count(v int64, known bool) {
 	}
 }
 
+// vector binds a list of numbers as 32 bit floats, little endian.
+func (b *binder) vector(v []float32) {
+	if b.skipIf(len(v) == 0) {
+		out := make([]byte, 0, 4*len(v))
+		for _, x := range v {
+			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
+		}
+		b.bytes(out)
+	}
+}
+
 func bindEvent(b *binder, nanos int64, e *genai.Event) error {
 	var flags int64
 	set := func(on bool, f int64) {
@@ -84,6 +100,7 @@ func bindEvent(b *binder, nanos int64, e *genai.Event) error {
 	set(e.Failed, flagFailed)
 	set(e.End == 0, flagNoEnd)
 	set(e.ResponseModel == "", flagAsked)
+	set(e.Estimated, flagEstimated)
 
 	b.int(nanos)
 	b.bytes(e.ID[:])
@@ -127,6 +144,14 @@ func bindEvent(b *binder, nanos int64, e *genai.Event) error {
 	}
 	b.text(e.PromptText)
 	b.text(e.ResponseText)
+	b.name(e.ServiceTier)
+	b.count(e.CacheWrite5mTokens, e.Has(genai.FieldCacheWrite5mTokens))
+	b.count(e.CacheWrite1hTokens, e.Has(genai.FieldCacheWrite1hTokens))
+	b.count(e.AudioInputTokens, e.Has(genai.FieldAudioInputTokens))
+	b.count(e.AudioOutputTokens, e.Has(genai.FieldAudioOutputTokens))
+	b.count(e.ImageInputTokens, e.Has(genai.FieldImageInputTokens))
+	b.vector(e.PromptEmbedding)
+	b.vector(e.ResponseEmbedding)
 	return nil
 }
 
@@ -152,6 +177,15 @@ func (r *row) int() int64 {
 	v := r.stmt.ColumnInt64(r.n)
 	r.n++
 	return v
+}
+
+// null reports whether the next column is NULL, and skips it if so.
+func (r *row) null() bool {
+	null := r.stmt.ColumnIsNull(r.n)
+	if null {
+		r.n++
+	}
+	return null
 }
 
 func (r *row) bytes(to []byte) {
@@ -193,6 +227,25 @@ func (r *row) number(e *genai.Event, f genai.Field) float64 {
 	return v
 }
 
+func (r *row) vector() []float32 {
+	n := r.stmt.ColumnLen(r.n)
+	if n == 0 {
+		r.n++
+		return nil
+	}
+	raw := make([]byte, n)
+	r.bytes(raw)
+	r.size += n
+	if n%4 != 0 && r.err == nil {
+		r.err = fmt.Errorf("a vector of %d bytes is none of 32 bit numbers", n)
+	}
+	out := make([]float32, n/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return out
+}
+
 // float is NaN for NULL.
 func (r *row) float() float64 {
 	v := math.NaN()
@@ -215,6 +268,7 @@ func scanEvent(r *row) (genai.Event, error) {
 	e.Start = pcommon.Timestamp(r.int())
 	flags := r.int()
 	e.Streaming = flags&flagStreaming != 0
+	e.Estimated = flags&flagEstimated != 0
 	e.Failed = flags&flagFailed != 0
 	if flags&flagNoEnd == 0 {
 		e.End = pcommon.Timestamp(nanos)
@@ -247,6 +301,14 @@ func scanEvent(r *row) (genai.Event, error) {
 	}
 	e.PromptText = r.text()
 	e.ResponseText = r.text()
+	e.ServiceTier = r.named()
+	e.CacheWrite5mTokens = r.count(&e, genai.FieldCacheWrite5mTokens)
+	e.CacheWrite1hTokens = r.count(&e, genai.FieldCacheWrite1hTokens)
+	e.AudioInputTokens = r.count(&e, genai.FieldAudioInputTokens)
+	e.AudioOutputTokens = r.count(&e, genai.FieldAudioOutputTokens)
+	e.ImageInputTokens = r.count(&e, genai.FieldImageInputTokens)
+	e.PromptEmbedding = r.vector()
+	e.ResponseEmbedding = r.vector()
 	return e, r.err
 }
 
@@ -302,6 +364,9 @@ func bindAnomaly(b *binder, nanos int64, a *anomaly.Anomaly) error {
 	b.float(a.Details.Threshold, true)
 	b.float(a.Details.DeviationSigma, true)
 	b.text(string(j))
+	if id, ok := parseTrace(a.Context.TraceID); ok {
+		b.bytes(id)
+	}
 	return nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -66,6 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.lock = lock
 	s.loop.Go(s.work)
+	s.loop.Go(s.seals)
 	return s, nil
 }
 
@@ -206,47 +207,6 @@ func queryInt(conn *sqlite.Conn, query string) (int64, error) {
 	return v, errors.Join(err, stmt.Finalize())
 }
 
-// migrate brings the schema up to this version.
-func migrate(conn *sqlite.Conn, dir string) error {
-	app, err := queryInt(conn, "PRAGMA application_id")
-	if err != nil {
-		return openError(dir, err)
-	}
-	tables, err := queryInt(conn, "SELECT count(*) FROM sqlite_schema")
-	if err != nil {
-		return openError(dir, err)
-	}
-	path := filepath.Join(dir, fileName)
-	switch {
-	case app == 0 && tables == 0:
-		end := sqlitex.Transaction(conn)
-		err := sqlitex.ExecuteScript(conn, fmt.Sprintf("PRAGMA application_id = %d;%s INSERT INTO meta VALUES('schema_version', %d);",
-			applicationID, ddlBase, schemaVersion), nil)
-		end(&err)
-		if err != nil {
-			return openError(dir, err)
-		}
-		return nil
-	case app != applicationID:
-		return fmt.Errorf("%w: %s is a database of another program; choose another directory", ErrSchema, path)
-	}
-	var version string
-	err = sqlitex.ExecuteTransient(conn, "SELECT value FROM meta WHERE key = 'schema_version'", &sqlitex.ExecOptions{
-		ResultFunc: func(stmt *sqlite.Stmt) error { version = stmt.ColumnText(0); return nil },
-	})
-	if err != nil {
-		return openError(dir, err)
-	}
-	switch n, err := strconv.Atoi(version); {
-	case err != nil || n < 1:
-		return damageError(dir, fmt.Errorf("schema version is %q", version))
-	case n > schemaVersion:
-		return fmt.Errorf("%w: %s has version %d, this build knows up to %d; run the newer build, or move the directory away to start an empty store",
-			ErrSchema, path, n, schemaVersion)
-	}
-	return nil
-}
-
 // check looks for damage: the catalogue against the schema, and the structure
 // of the tables, newest first, until the budget is used up. What is left is
 // checked by SQLite whenever a page is read.
@@ -261,10 +221,15 @@ func check(conn *sqlite.Conn, cfg Config) error {
 	}); err != nil {
 		return openError(cfg.Directory, err)
 	}
-	tables := []string{"meta", "partitions"}
+	last := len(globalTables) - 1
+	tables := slices.Clone(globalTables[:last])
 	for _, p := range parts {
 		tables = append(tables, "d_"+p.name, "ev_"+p.name, "an_"+p.name)
+		if p.layout > 1 {
+			tables = append(tables, "bl_"+p.name)
+		}
 	}
+	tables = append(tables, globalTables[last])
 	for _, t := range tables {
 		if !known[t] {
 			return damageError(cfg.Directory, fmt.Errorf("table %s is missing", t))

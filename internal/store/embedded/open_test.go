@@ -81,11 +81,11 @@ func edit(path, script string) error {
 func TestNewerSchemaIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, openFor(t, dir, nil).Close(t.Context()))
-	require.NoError(t, edit(filepath.Join(dir, fileName), "UPDATE meta SET value = 2 WHERE key = 'schema_version'"))
+	require.NoError(t, edit(filepath.Join(dir, fileName), fmt.Sprintf("UPDATE meta SET value = %d WHERE key = 'schema_version'", schemaVersion+1)))
 	for _, recreate := range []bool{false, true} {
 		_, err := Open(t.Context(), Config{Directory: dir, Recreate: recreate})
 		require.ErrorIs(t, err, ErrSchema)
-		require.ErrorContains(t, err, "has version 2, this build knows up to 1")
+		require.ErrorContains(t, err, fmt.Sprintf("has version %d, this build knows up to %d", schemaVersion+1, schemaVersion))
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"zombiezen.com/go/sqlite"
@@ -17,10 +20,14 @@ import (
 type selection struct {
 	prefix, columns string
 
-	service, model, kind string
-	severity             anomaly.Severity
-	minConfidence        float64
-	trace                []byte
+	// names are conditions on columns whose texts are in the dictionary, texts
+	// those on plain ones, both in an order of columns.
+	names, texts  []equal
+	failed        bool
+	severity      anomaly.Severity
+	minConfidence float64
+	// trace and id are nil when they do not matter.
+	trace, id []byte
 
 	// start is inclusive, end exclusive, both in nanoseconds.
 	start, end int64
@@ -30,54 +37,93 @@ type selection struct {
 	offset     int
 }
 
+// equal is the condition that a column has a text.
+type equal struct{ column, text string }
+
+func given(list ...equal) []equal {
+	return slices.DeleteFunc(list, func(e equal) bool { return e.text == "" })
+}
+
 func newSelection(q store.Query, prefix, columns string) (selection, error) {
 	sel := selection{
-		prefix: prefix, columns: columns, service: q.Service, model: q.Model,
+		prefix: prefix, columns: columns, names: given(equal{"svc", q.Service}, equal{"model", q.Model}),
 		start: math.MinInt64, end: math.MaxInt64,
 		after: q.After, ascending: q.Ascending, limit: q.Limit, offset: q.Offset,
 	}
-	if !q.Start.IsZero() {
-		sel.start = clampNanos(q.Start)
-	}
-	if !q.End.IsZero() {
-		sel.end = clampNanos(q.End)
-	}
+	sel.between(q.Start, q.End)
 	if q.Offset < 0 {
 		return sel, fmt.Errorf("%w: offset must not be negative, got %d", store.ErrInvalid, q.Offset)
 	}
 	return sel, nil
 }
 
+// between sets the time range; zero times leave it open.
+func (sel *selection) between(start, end time.Time) {
+	if !start.IsZero() {
+		sel.start = clampNanos(start)
+	}
+	if !end.IsZero() {
+		sel.end = clampNanos(end)
+	}
+}
+
 func eventSelection(q store.EventQuery) (selection, error) {
 	sel, err := newSelection(q.Query, "ev_", eventColumns)
-	if rest := q.EventFilter; err == nil {
-		if rest.TraceID = ""; rest != (store.EventFilter{}) || q.ID != uuid.Nil {
-			return sel, fmt.Errorf("filter of events: %w", store.ErrUnsupported)
-		}
+	if err != nil {
+		return sel, err
 	}
-	if err == nil && q.TraceID != "" {
-		sel.trace, err = hex.DecodeString(q.TraceID)
-		if err != nil || len(sel.trace) != 16 || strings.ToLower(q.TraceID) != q.TraceID {
-			return sel, fmt.Errorf("%w: trace id must be 32 lower-case hex digits, got %q", store.ErrInvalid, q.TraceID)
-		}
+	sel.id = idOf(q.ID)
+	return sel, sel.filterEvents(&q.EventFilter)
+}
+
+func (sel *selection) filterEvents(f *store.EventFilter) (err error) {
+	sel.names = append(sel.names, given(
+		equal{"provider", f.Provider}, equal{"op", f.Operation}, equal{"env", f.Environment}, equal{"tenant", f.Tenant})...)
+	sel.texts = given(equal{"conversation", f.Conversation}, equal{"user", f.User})
+	sel.failed = f.Failed
+	if f.TraceID != "" {
+		sel.trace, err = traceOf(f.TraceID)
 	}
-	return sel, err
+	return err
+}
+
+func idOf(id uuid.UUID) []byte {
+	if id == uuid.Nil {
+		return nil
+	}
+	return id[:]
+}
+
+// parseTrace accepts what the contract calls a trace id: 32 lower-case hex digits.
+func parseTrace(s string) ([]byte, bool) {
+	id, err := hex.DecodeString(s)
+	return id, err == nil && len(id) == 16 && strings.ToLower(s) == s
+}
+
+func traceOf(s string) ([]byte, error) {
+	id, ok := parseTrace(s)
+	if !ok {
+		return nil, fmt.Errorf("%w: trace id must be 32 lower-case hex digits, got %q", store.ErrInvalid, s)
+	}
+	return id, nil
 }
 
 func anomalySelection(q store.AnomalyQuery) (selection, error) {
 	sel, err := newSelection(q.Query, "an_", anomalyColumns)
-	sel.kind, sel.severity, sel.minConfidence = string(q.Type), q.Severity, q.MinConfidence
+	sel.severity, sel.minConfidence, sel.id = q.Severity, q.MinConfidence, idOf(q.ID)
+	sel.names = append(sel.names, given(equal{"type", string(q.Type)})...)
 	switch {
 	case err != nil:
 		return sel, err
-	case q.ID != uuid.Nil || q.TraceID != "":
-		return sel, fmt.Errorf("filter of anomalies: %w", store.ErrUnsupported)
 	case q.Severity != 0 && !q.Severity.Valid():
 		return sel, fmt.Errorf("%w: unknown severity %d", store.ErrInvalid, q.Severity)
 	case !(q.MinConfidence >= 0 && q.MinConfidence <= 1):
 		return sel, fmt.Errorf("%w: min confidence must be between 0 and 1, got %v", store.ErrInvalid, q.MinConfidence)
 	}
-	return sel, nil
+	if q.TraceID != "" {
+		sel.trace, err = traceOf(q.TraceID)
+	}
+	return sel, err
 }
 
 // rows is the number of rows that an hour has in the queried table.
@@ -90,7 +136,7 @@ func (sel *selection) rows(p catalogued) int64 {
 
 // filtered reports whether anything but time decides about a row.
 func (sel *selection) filtered() bool {
-	return sel.service != "" || sel.model != "" || sel.kind != "" || sel.severity != 0 || sel.minConfidence > 0 || sel.trace != nil
+	return len(sel.names)+len(sel.texts) > 0 || sel.failed || sel.severity != 0 || sel.minConfidence > 0 || sel.trace != nil || sel.id != nil
 }
 
 // hours are the first and the last hour that can hold matches.
@@ -131,27 +177,93 @@ func (w *where) add(cond string, args ...any) {
 	w.args = append(w.args, args...)
 }
 
+// key is the most selective condition of those that the lookup knows.
+func (sel *selection) key() (hash uint64, ok bool) {
+	switch {
+	case sel.prefix != "ev_":
+		return 0, false
+	case sel.id != nil:
+		return lookupHash(lookupID, sel.id), true
+	case sel.trace != nil:
+		return lookupHash(lookupTrace, sel.trace), true
+	}
+	for _, f := range sel.texts { // a session has fewer events than a user
+		switch f.column {
+		case "conversation":
+			return lookupHash(lookupConversation, f.text), true
+		case "user":
+			return lookupHash(lookupUser, f.text), true
+		}
+	}
+	return 0, false
+}
+
+// condition builds the condition for one hour, by its lookup where that helps.
+// The result is nil when no row of the hour can match.
+func (sel *selection) condition(conn *sqlite.Conn, p *catalogued, word func(string) (any, error), withAfter bool) (*where, error) {
+	hash, ok := sel.key()
+	if !ok {
+		return sel.where(p.layout, word, withAfter, false)
+	}
+	times, found, err := lookupTimes(conn, p, hash)
+	if err != nil || found && len(times) == 0 {
+		return nil, err
+	}
+	w, err := sel.where(p.layout, word, withAfter, found)
+	if err == nil && w != nil && found {
+		w.add("time IN (SELECT value FROM json_each(?))", jsonArray(times))
+	}
+	return w, err
+}
+
+// jsonArray is the form in which a list is bound to a statement.
+func jsonArray(list []int64) string {
+	b := []byte{'['}
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, v, 10)
+	}
+	return string(append(b, ']'))
+}
+
 // where builds the condition for one hour. word finds the stored form of a
 // string in that hour: an id of the dictionary or the string itself. The result
-// is nil when no row of the hour can match.
-func (sel *selection) where(word func(string) (any, error), withAfter bool) (*where, error) {
+// is nil when no row of the hour can match. With byTime, SQLite is kept from
+// every index but the order by time.
+func (sel *selection) where(layout int64, word func(string) (any, error), withAfter, byTime bool) (*where, error) {
 	w := &where{}
-	// The index over traces beats all others; a unary plus keeps SQLite from
-	// taking another one.
+	// The indexes over ids and traces beat all others; a unary plus keeps SQLite
+	// from taking another one.
 	plus := ""
-	if sel.trace != nil {
-		w.add("trace = ?", sel.trace)
+	if byTime {
 		plus = "+"
 	}
-	for _, f := range [...]struct{ column, text string }{{"svc", sel.service}, {"model", sel.model}, {"type", sel.kind}} {
-		if f.text == "" {
-			continue
-		}
+	if sel.id != nil {
+		w.add(plus+"id = ?", sel.id)
+		plus = "+"
+	}
+	switch {
+	case sel.trace == nil:
+	case sel.prefix == "an_" && layout == 1:
+		w.add("body ->> '$.trace_id' = ?", hex.EncodeToString(sel.trace))
+	default:
+		w.add(plus+"trace = ?", sel.trace)
+		plus = "+"
+	}
+	for _, f := range sel.names {
 		v, err := word(f.text)
 		if err != nil || v == nil {
 			return nil, err
 		}
 		w.add(plus+f.column+" = ?", v)
+	}
+	for _, f := range sel.texts {
+		w.add(f.column+" = ?", f.text)
+	}
+	if sel.failed {
+		w.add(fmt.Sprintf("flags & %d", flagFailed))
 	}
 	if sel.severity != 0 {
 		w.add("severity = ?", int64(sel.severity))

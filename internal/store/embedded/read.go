@@ -14,16 +14,6 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
-// Results are read ahead into memory up to these limits, so that a query of
-// usual size gives its connection back before a slow caller consumes it.
-const (
-	readAheadRows  = 1000
-	readAheadBytes = 4 << 20
-)
-
-// errStop says that the caller has left the iteration.
-var errStop = errors.New("stop")
-
 // Events implements [store.Reader].
 func (s *Store) Events(ctx context.Context, q store.EventQuery) iter.Seq2[genai.Event, error] {
 	sel, err := eventSelection(q)
@@ -84,11 +74,11 @@ func partitionsFor(conn *sqlite.Conn, sel *selection) ([]catalogued, error) {
 		order = "ASC"
 	}
 	var out []catalogued
-	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions WHERE hour >= ? AND hour <= ? ORDER BY hour "+order,
+	err := sqlitex.ExecuteTransient(conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour >= ? AND hour <= ? ORDER BY hour "+order,
 		&sqlitex.ExecOptions{
 			Args: []any{first, last},
 			ResultFunc: func(stmt *sqlite.Stmt) error {
-				out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+				out = append(out, scanCatalogued(stmt))
 				return nil
 			},
 		})
@@ -154,47 +144,39 @@ func (w *words) close() {
 }
 
 func results[T any](ctx context.Context, s *Store, what string, sel selection, bad error, scan func(*row) (T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var zero T
-		if bad == nil && sel.limit < 1 {
-			bad = fmt.Errorf("%w: limit must be at least 1, got %d", store.ErrInvalid, sel.limit)
-		}
-		if bad != nil {
-			yield(zero, bad)
-			return
-		}
-		var ahead []T
-		flush := func() error {
-			for i := range ahead {
-				if !yield(ahead[i], nil) {
-					return errStop
-				}
+	if bad == nil {
+		bad = checkLimit(sel.limit)
+	}
+	return stream(ctx, s, what, bad, func(conn *sqlite.Conn, emit func(T, int) error) error {
+		return selectRows(conn, sel, func(r *row) error {
+			v, err := scan(r)
+			if err != nil {
+				return err
 			}
-			clear(ahead)
-			ahead = ahead[:0]
-			return nil
-		}
-		size := 0
-		err := s.snapshot(ctx, func(conn *sqlite.Conn) error {
-			return selectRows(conn, sel, func(r *row) error {
-				v, err := scan(r)
-				if err != nil {
-					return err
-				}
-				ahead = append(ahead, v)
-				size += r.size
-				if len(ahead) < readAheadRows && size < readAheadBytes {
-					return nil
-				}
-				size = 0
-				return flush()
-			})
+			return emit(v, r.size)
 		})
-		if err == nil {
-			err = flush()
+	})
+}
+
+// eachRow runs a query and calls f for each of its rows.
+func eachRow(conn *sqlite.Conn, query string, args []any, f func(*sqlite.Stmt) error) error {
+	stmt, _, err := conn.PrepareTransient(query)
+	if err != nil {
+		return err
+	}
+	bindAll(stmt, args)
+	return errors.Join(drain(stmt, f), stmt.Finalize())
+}
+
+// drain calls f for each row of a statement and resets it.
+func drain(stmt *sqlite.Stmt, f func(*sqlite.Stmt) error) error {
+	for {
+		more, err := stmt.Step()
+		if err == nil && more {
+			err = f(stmt)
 		}
-		if err != nil && !errors.Is(err, errStop) {
-			yield(zero, s.explain(ctx, what, err))
+		if err != nil || !more {
+			return errors.Join(err, stmt.Reset())
 		}
 	}
 }
@@ -223,7 +205,7 @@ func selectRows(conn *sqlite.Conn, sel selection, emit func(*row) error) error {
 func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row) error) (err error) {
 	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer w.close()
-	cond, err := sel.where(w.stored, true)
+	cond, err := sel.condition(conn, &p, w.stored, true)
 	if err != nil || cond == nil {
 		return err
 	}
@@ -237,7 +219,7 @@ func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row)
 			return nil
 		}
 	}
-	stmt, _, err := conn.PrepareTransient("SELECT " + sel.columns + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ? OFFSET ?")
+	stmt, _, err := conn.PrepareTransient("SELECT " + columnsOf(sel.prefix, sel.columns, p.layout) + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ? OFFSET ?")
 	if err != nil {
 		return err
 	}
@@ -290,7 +272,7 @@ func (s *Store) count(ctx context.Context, what string, sel selection) (int64, e
 				continue
 			}
 			w := &words{conn: conn, table: "d_" + p.name}
-			cond, err := sel.where(w.stored, false)
+			cond, err := sel.condition(conn, &p, w.stored, false)
 			if err != nil {
 				return err
 			}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
+	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/llm-devops/llm-sentinel/internal/store"
@@ -25,6 +28,9 @@ func (s *Store) measure() error {
 	for _, p := range parts {
 		s.stats.events.Add(p.events)
 		s.stats.anomalies.Add(p.anomalies)
+		if runs, _ := decodeRuns(p.lookup); len(runs) > 1 {
+			s.w.scattered[p.hour] = time.Time{}
+		}
 	}
 	s.stats.partitions.Store(int64(len(parts)))
 	used, err := s.w.used()
@@ -186,11 +192,18 @@ func (s *Store) retire(ctx context.Context, p catalogued, reason interface{ Add(
 func (s *Store) trim(ctx context.Context, p catalogued) (int64, error) {
 	var events, anomalies int64
 	err := s.w.transaction(ctx.Done(), func() error {
-		var err error
+		s.w.touch(p.hour)
+		err := s.w.dropMeasures(p.hour)
+		if err != nil {
+			return err
+		}
 		if events, err = s.trimTable("ev_" + p.name); err != nil {
 			return err
 		}
 		if anomalies, err = s.trimTable("an_" + p.name); err != nil {
+			return err
+		}
+		if err := s.trimLookup(p.hour); err != nil {
 			return err
 		}
 		return sqlitex.ExecuteTransient(s.w.conn, "UPDATE partitions SET events = events - ?, anomalies = anomalies - ? WHERE hour = ?",
@@ -205,6 +218,25 @@ func (s *Store) trim(ctx context.Context, p catalogued) (int64, error) {
 	used, err := s.w.used()
 	s.stats.bytes.Store(used)
 	return events + anomalies, err
+}
+
+// trimLookup drops what the lookup tells of rows that are gone.
+func (s *Store) trimLookup(hour int64) error {
+	p, err := s.w.partition(hour)
+	if err != nil || !p.indexed {
+		return err
+	}
+	oldest := int64(math.MaxInt64)
+	err = sqlitex.ExecuteTransient(s.w.conn, "SELECT time FROM ev_"+p.name+" ORDER BY time LIMIT 1", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error { oldest = stmt.ColumnInt64(0); return nil },
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.w.trimRunsBefore(p, oldest-hour*nanosPerHour); err != nil {
+		return err
+	}
+	return p.count(0, 1)
 }
 
 func (s *Store) trimTable(table string) (int64, error) {

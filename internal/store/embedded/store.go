@@ -38,6 +38,8 @@ type Store struct {
 	loop      sync.WaitGroup
 	// kick asks the loop for retention before its next tick.
 	kick chan struct{}
+	// sealed counts the seals that were begun.
+	sealed atomic.Int64
 
 	// unsynced says that commits are in the log but not flushed yet.
 	unsynced atomic.Bool
@@ -62,7 +64,10 @@ func (s *Store) Stats() store.Stats {
 
 // Capabilities implements [store.Reader].
 func (*Store) Capabilities() store.Capabilities {
-	return store.Capabilities{Count: true, Cursor: true, Offset: true, Trace: true, Write: true}
+	return store.Capabilities{
+		Count: true, Cursor: true, Offset: true, Trace: true, Filters: true, ByID: true,
+		Aggregate: true, PercentileError: percentileError, Baselines: true, Feedback: true, Write: true,
+	}
 }
 
 // Ping reports whether a query can be answered and background work succeeds.
@@ -182,6 +187,9 @@ func (s *Store) work() {
 		if now := time.Now(); now.Sub(last) >= retentionInterval || s.oversize() {
 			last = now
 			err = errors.Join(err, s.retain(ctx))
+		}
+		if err == nil {
+			err = s.gatherQuietHours(ctx, every)
 		}
 		if ctx.Err() == nil {
 			s.setHealth(err)

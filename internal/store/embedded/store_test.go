@@ -1,10 +1,13 @@
 package embedded
 
 import (
+	"context"
+	"iter"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"zombiezen.com/go/sqlite"
 
 	"github.com/llm-devops/llm-sentinel/internal/store"
 	"github.com/llm-devops/llm-sentinel/internal/store/storetest"
@@ -34,6 +37,40 @@ func TestConformance(t *testing.T) {
 			})
 		})
 	}
+}
+
+// sealed makes the measures of all hours before each aggregation.
+type sealed struct{ *Store }
+
+func (s sealed) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2[store.Aggregate, error] {
+	return func(yield func(store.Aggregate, error) bool) {
+		if err := sealAll(ctx, s.Store); err != nil {
+			yield(store.Aggregate{}, err)
+			return
+		}
+		s.Store.Aggregate(ctx, q)(yield)
+	}
+}
+
+func sealAll(ctx context.Context, s *Store) error {
+	var parts []catalogued
+	err := s.snapshot(ctx, func(conn *sqlite.Conn) (err error) {
+		parts, err = listPartitions(conn)
+		return err
+	})
+	for _, p := range parts {
+		if err == nil && p.measured != p.events {
+			err = s.seal(ctx, p)
+		}
+	}
+	return err
+}
+
+func TestConformanceOfSealedHours(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Backend {
+		t.Helper()
+		return sealed{openFor(t, t.TempDir(), nil)}
+	})
 }
 
 func TestDurable(t *testing.T) {

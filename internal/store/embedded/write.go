@@ -22,7 +22,7 @@ func (s *Store) WriteEvents(ctx context.Context, batch []genai.Event) error {
 	return s.write(ctx, "write events", rows, func(p *partition, b *binder, r planned) error {
 		b.stmt = p.event
 		return bindEvent(b, r.nanos, &batch[r.index])
-	}, &s.stats.events, 1)
+	}, func(p *partition, r planned) { p.index(r.nanos, &batch[r.index]) }, &s.stats.events, 1)
 }
 
 // WriteAnomalies implements [store.Writer]. The identity of an anomaly is its
@@ -37,7 +37,7 @@ func (s *Store) WriteAnomalies(ctx context.Context, batch []anomaly.Anomaly) err
 	return s.write(ctx, "write anomalies", rows, func(p *partition, b *binder, r planned) error {
 		b.stmt = p.anomaly
 		return bindAnomaly(b, r.nanos, &batch[r.index])
-	}, &s.stats.anomalies, 2)
+	}, nil, &s.stats.anomalies, 2)
 }
 
 // planned is one item of a batch: its time, its id and its index.
@@ -124,10 +124,11 @@ func (s *Store) acquire(ctx context.Context) error {
 
 func (s *Store) release() { s.writing <- struct{}{} }
 
-// write inserts the rows in one transaction. column is the parameter of
-// addCount that takes their number.
+// write inserts the rows in one transaction. note, if set, is called for those
+// that were not there before. column is the parameter of addCount that takes
+// their number.
 func (s *Store) write(ctx context.Context, what string, rows []planned,
-	bind func(*partition, *binder, planned) error, total interface{ Add(int64) int64 }, column int,
+	bind func(*partition, *binder, planned) error, note func(*partition, planned), total interface{ Add(int64) int64 }, column int,
 ) error {
 	if err := s.acquire(ctx); err != nil {
 		return err
@@ -153,11 +154,14 @@ func (s *Store) write(ctx context.Context, what string, rows []planned,
 			if err != nil {
 				return err
 			}
-			fresh, err := s.insert(p, rows[:n], bind)
+			fresh, err := s.insert(p, rows[:n], bind, note)
 			if err != nil {
 				return err
 			}
 			added += fresh
+			if err := s.w.appendRun(p); err != nil {
+				return err
+			}
 			if err := p.count(fresh, column); err != nil {
 				return err
 			}
@@ -177,8 +181,30 @@ func (s *Store) write(ctx context.Context, what string, rows []planned,
 	return nil
 }
 
+// change runs f in a transaction of the writer, with those rows that may be
+// written.
+func (s *Store) change(ctx context.Context, what string, rows []planned, f func([]planned) error) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	rows, err := s.makeRoom(ctx, rows)
+	if err != nil {
+		return s.explain(ctx, what, err)
+	}
+	if err := s.w.transaction(ctx.Done(), func() error { return f(rows) }); err != nil {
+		return s.explain(ctx, what, err)
+	}
+	s.stats.partitions.Add(s.w.added)
+	if s.cfg.SyncInterval > 0 {
+		s.unsynced.Store(true)
+	}
+	s.noteSize()
+	return nil
+}
+
 // insert returns how many rows were new.
-func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *binder, planned) error) (int64, error) {
+func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *binder, planned) error, note func(*partition, planned)) (int64, error) {
 	var fresh int64
 	var wordErr error
 	dict := func(v string) (int64, bool) {
@@ -199,7 +225,12 @@ func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *bind
 		if err := step(b.stmt); err != nil {
 			return 0, err
 		}
-		fresh += int64(s.w.conn.Changes())
+		if s.w.conn.Changes() > 0 {
+			fresh++
+			if note != nil {
+				note(p, r)
+			}
+		}
 		if err := b.stmt.ClearBindings(); err != nil {
 			return 0, err
 		}
@@ -208,11 +239,16 @@ func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *bind
 }
 
 func (p *partition) count(fresh int64, column int) error {
-	if fresh == 0 {
+	if fresh == 0 && !p.runsChanged {
 		return nil
 	}
 	p.addCount.BindInt64(1, 0)
 	p.addCount.BindInt64(2, 0)
+	p.addCount.BindNull(3)
 	p.addCount.BindInt64(column, fresh)
+	if p.runsChanged {
+		p.addCount.BindBytes(3, encodeRuns(p.runs))
+		p.runsChanged = false
+	}
 	return step(p.addCount)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -27,16 +28,33 @@ type writer struct {
 	open []*partition
 
 	begin, commit, rollback *sqlite.Stmt
-	// added and dropped are the hours of the last transaction.
-	added, dropped int64
+	// scattered are the hours whose lookup may have more runs than it needs, with
+	// the time of the last write. There are at most as many as hours.
+	scattered map[int64]time.Time
+
+	// added, upgraded and dropped are the hours of the last transaction.
+	added, upgraded, dropped int64
+	// touched are the hours that the transaction changes.
+	touched  []int64
+	versions *versions
 }
 
 // partition is an hour that can be written to.
 type partition struct {
 	catalogued
-	dict              map[string]int64
+	dict map[string]int64
+	// indexed: the hour has a lookup, of runs. noted are the entries of rows that were
+	// inserted since the last run, trimmed is the time within the hour before
+	// which there are no rows.
+	indexed     bool
+	runs        []run
+	runsChanged bool
+	noted       entries
+	trimmed     int64
+
 	event, anomaly    *sqlite.Stmt
 	addName, addCount *sqlite.Stmt
+	baseline          *sqlite.Stmt // nil before the first use
 }
 
 // catalogued is a row of the table partitions.
@@ -44,16 +62,38 @@ type catalogued struct {
 	hour              int64
 	name              string
 	events, anomalies int64
+	layout            int64
+	// measured is the number of events that the measures of the hour were made
+	// from; they are of use when that is events.
+	measured int64
+	// lookup are the runs as [decodeRuns] reads them.
+	lookup []byte
 }
 
-func newWriter(conn *sqlite.Conn) *writer { return &writer{conn: conn} }
+const catalogueColumns = "hour, name, events, anomalies, layout, measured, runs"
+
+func scanCatalogued(stmt *sqlite.Stmt) catalogued {
+	c := catalogued{
+		hour: stmt.ColumnInt64(0), name: stmt.ColumnText(1), events: stmt.ColumnInt64(2), anomalies: stmt.ColumnInt64(3),
+		layout: stmt.ColumnInt64(4), measured: stmt.ColumnInt64(5),
+	}
+	if n := stmt.ColumnLen(6); n > 0 {
+		c.lookup = make([]byte, n)
+		stmt.ColumnBytes(6, c.lookup)
+	}
+	return c
+}
+
+func newWriter(conn *sqlite.Conn) *writer {
+	return &writer{conn: conn, versions: newVersions(), scattered: map[int64]time.Time{}}
+}
 
 // listPartitions returns the catalogue, newest first.
 func listPartitions(conn *sqlite.Conn) ([]catalogued, error) {
 	var out []catalogued
-	err := sqlitex.ExecuteTransient(conn, "SELECT hour, name, events, anomalies FROM partitions ORDER BY hour DESC", &sqlitex.ExecOptions{
+	err := sqlitex.ExecuteTransient(conn, "SELECT "+catalogueColumns+" FROM partitions ORDER BY hour DESC", &sqlitex.ExecOptions{
 		ResultFunc: func(stmt *sqlite.Stmt) error {
-			out = append(out, catalogued{stmt.ColumnInt64(0), stmt.ColumnText(1), stmt.ColumnInt64(2), stmt.ColumnInt64(3)})
+			out = append(out, scanCatalogued(stmt))
 			return nil
 		},
 	})
@@ -78,9 +118,9 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 	if err := step(w.begin); err != nil {
 		return err
 	}
-	w.added, w.dropped = 0, 0
+	w.added, w.upgraded, w.dropped, w.touched = 0, 0, 0, w.touched[:0]
 	err = f()
-	if err == nil && w.added+w.dropped > 0 {
+	if err == nil && w.added+w.upgraded+w.dropped > 0 {
 		err = w.refreshViews()
 	}
 	w.conn.SetInterrupt(nil)
@@ -93,8 +133,17 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 		if !w.conn.AutocommitEnabled() {
 			err = errors.Join(err, step(w.rollback))
 		}
+		return err
 	}
-	return err
+	w.versions.bump(w.touched)
+	return nil
+}
+
+// touch says that the transaction changes an hour.
+func (w *writer) touch(hour int64) {
+	if n := len(w.touched); n == 0 || w.touched[n-1] != hour {
+		w.touched = append(w.touched, hour)
+	}
 }
 
 // step runs a statement that returns no rows.
@@ -106,22 +155,31 @@ func step(stmt *sqlite.Stmt) error {
 // partition returns the hour for writing and creates it when it is new. It
 // runs inside a transaction.
 func (w *writer) partition(hour int64) (*partition, error) {
+	w.touch(hour)
 	if i := slices.IndexFunc(w.open, func(p *partition) bool { return p.hour == hour }); i >= 0 {
 		p := w.open[i]
 		w.open = append(slices.Delete(w.open, i, i+1), p)
 		return p, nil
 	}
-	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour)}, dict: map[string]int64{}}
-	known, err := queryInt(w.conn, fmt.Sprintf("SELECT count(*) FROM partitions WHERE hour = %d", hour))
-	if err != nil {
+	p := &partition{catalogued: catalogued{hour: hour, name: partitionName(hour), lookup: encodeRuns(nil)}, dict: map[string]int64{}}
+	if err := sqlitex.ExecuteTransient(w.conn, "SELECT "+catalogueColumns+" FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{
+		Args:       []any{hour},
+		ResultFunc: func(stmt *sqlite.Stmt) error { p.catalogued = scanCatalogued(stmt); return nil },
+	}); err != nil {
 		return nil, err
 	}
-	if known == 0 {
+	p.runs, p.indexed = decodeRuns(p.lookup)
+	if p.layout == 0 {
 		if err := w.create(p); err != nil {
 			return nil, fmt.Errorf("create tables of hour %s: %w", p.name, err)
 		}
 	} else if err := p.loadDict(w.conn); err != nil {
 		return nil, err
+	}
+	if p.layout < layout {
+		if err := w.upgrade(p); err != nil {
+			return nil, fmt.Errorf("upgrade tables of hour %s: %w", p.name, err)
+		}
 	}
 	for len(w.open) >= openPartitions {
 		w.close1(0)
@@ -139,8 +197,20 @@ func (w *writer) create(p *partition) error {
 		return err
 	}
 	w.added++
-	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name) VALUES(?, ?)",
-		&sqlitex.ExecOptions{Args: []any{p.hour, p.name}})
+	p.layout = layout
+	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, layout, runs) VALUES(?, ?, ?, ?)",
+		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, layout, p.lookup}})
+}
+
+// upgrade brings an hour to this layout. It runs inside a transaction.
+func (w *writer) upgrade(p *partition) error {
+	if err := sqlitex.ExecuteScript(w.conn, ddlUpgradePartition(p.name), nil); err != nil {
+		return err
+	}
+	w.upgraded++
+	p.layout = layout
+	return sqlitex.ExecuteTransient(w.conn, "UPDATE partitions SET layout = ? WHERE hour = ?",
+		&sqlitex.ExecOptions{Args: []any{layout, p.hour}})
 }
 
 func (w *writer) refreshViews() error {
@@ -148,11 +218,7 @@ func (w *writer) refreshViews() error {
 	if err != nil {
 		return err
 	}
-	names := make([]string, 0, viewHours)
-	for _, p := range parts[:min(len(parts), viewHours)] {
-		names = append(names, p.name)
-	}
-	return sqlitex.ExecuteScript(w.conn, ddlViews(names), nil)
+	return sqlitex.ExecuteScript(w.conn, ddlViews(parts[:min(len(parts), viewHours)]), nil)
 }
 
 func (p *partition) loadDict(conn *sqlite.Conn) error {
@@ -169,10 +235,10 @@ func (p *partition) prepare(conn *sqlite.Conn) error {
 		stmt **sqlite.Stmt
 		sql  string
 	}{
-		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(34) + ") ON CONFLICT(time, id) DO NOTHING"},
-		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(14) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.event, "INSERT INTO ev_" + p.name + "(" + eventColumns + ") VALUES(" + placeholders(countColumns(eventColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
+		{&p.anomaly, "INSERT INTO an_" + p.name + "(" + anomalyColumns + ") VALUES(" + placeholders(countColumns(anomalyColumns)) + ") ON CONFLICT(time, id) DO NOTHING"},
 		{&p.addName, "INSERT INTO d_" + p.name + "(id, val) VALUES(?, ?)"},
-		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ? WHERE hour = %d", p.hour)},
+		{&p.addCount, fmt.Sprintf("UPDATE partitions SET events = events + ?, anomalies = anomalies + ?, runs = coalesce(?, runs) WHERE hour = %d", p.hour)},
 	} {
 		stmt, err := conn.Prepare(s.sql)
 		if err != nil {
@@ -211,7 +277,7 @@ func (p *partition) word(v string) (int64, bool, error) {
 }
 
 func (p *partition) finalize() {
-	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount} {
+	for _, s := range []*sqlite.Stmt{p.event, p.anomaly, p.addName, p.addCount, p.baseline} {
 		if s != nil {
 			_ = s.Finalize() // repeats the error of the last step, which was handled
 		}
@@ -235,11 +301,21 @@ func (w *writer) drop(p catalogued) error {
 	if i := slices.IndexFunc(w.open, func(o *partition) bool { return o.hour == p.hour }); i >= 0 {
 		w.close1(i)
 	}
-	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name), nil); err != nil {
+	if err := sqlitex.ExecuteScript(w.conn, ddlDropPartition(p.name, p.layout), nil); err != nil {
 		return err
 	}
 	w.dropped++
-	return sqlitex.ExecuteTransient(w.conn, "DELETE FROM partitions WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{p.hour}})
+	delete(w.scattered, p.hour)
+	w.touch(p.hour)
+	if err := errors.Join(w.dropSeries(p.hour+1), w.dropMeasures(p.hour)); err != nil {
+		return err
+	}
+	for _, q := range [...]string{"DELETE FROM lookup WHERE hour = ?", "DELETE FROM partitions WHERE hour = ?"} {
+		if err := sqlitex.ExecuteTransient(w.conn, q, &sqlitex.ExecOptions{Args: []any{p.hour}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // used is the size of the data: pages of the database that are not free.

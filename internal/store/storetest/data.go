@@ -107,6 +107,11 @@ func fullEvent(g *generator) genai.Event {
 	e.CacheReadTokens, e.CacheWriteTokens, e.ReasoningTokens = 11, math.MaxInt64, 0
 	e.CostUSD, e.TTFTMillis = 0.000123456789, 1e-300
 	e.PromptText, e.ResponseText = "What is the answer?", "42"
+	e.ServiceTier, e.Estimated = "priority", true
+	e.Present |= genai.FieldCacheWrite5mTokens | genai.FieldCacheWrite1hTokens | genai.FieldAudioInputTokens |
+		genai.FieldAudioOutputTokens | genai.FieldImageInputTokens
+	e.CacheWrite5mTokens, e.CacheWrite1hTokens, e.AudioInputTokens, e.AudioOutputTokens, e.ImageInputTokens = 5, 6, 7, 0, 9
+	e.PromptEmbedding, e.ResponseEmbedding = []float32{0.25, -1, 1e-30}, []float32{math.MaxFloat32}
 	e.Metadata = map[string]string{"a": "1", "": "empty key", "b": ""}
 	return e
 }

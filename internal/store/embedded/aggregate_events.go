@@ -1,0 +1,167 @@
+package embedded
+
+import (
+	"fmt"
+	"strings"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// measure is what an event adds to the figures.
+type measure struct {
+	nanos  int64
+	failed bool
+	// known says which of the numbers below are; the others are zero.
+	known known
+	// tokens in the order of tokenColumns.
+	tokens              [6]int64
+	cost, ttft, latency float64
+}
+
+type known uint16
+
+// The bits below knowsCost are those of tokens.
+const (
+	knowsCost known = 1 << (iota + 6)
+	knowsTTFT
+	knowsLatency
+	knowsAll = 1<<9 - 1
+)
+
+const tokenColumns = "in_tok, out_tok, total_tok, cache_read_tok, cache_write_tok, reasoning_tok"
+
+// measureColumns are the columns that scanMeasure reads.
+const measureColumns = "time, flags, " + tokenColumns + ", cost_usd, ttft_ms, latency_ms"
+
+func scanMeasure(stmt *sqlite.Stmt, m *measure) {
+	*m = measure{nanos: stmt.ColumnInt64(0), failed: stmt.ColumnInt64(1)&flagFailed != 0}
+	for i := range m.tokens {
+		if v := stmt.ColumnInt64(2 + i); v != 0 || !stmt.ColumnIsNull(2+i) {
+			m.tokens[i] = v
+			m.known |= 1 << i
+		}
+	}
+	for i, to := range [...]*float64{&m.cost, &m.ttft, &m.latency} {
+		if v := stmt.ColumnFloat(8 + i); v != 0 || !stmt.ColumnIsNull(8+i) {
+			*to = v
+			m.known |= knowsCost << i
+		}
+	}
+}
+
+// dimensionsOf reads the dimensions of a row from the columns at first on. The
+// names that are not asked for are empty.
+type dimensionReader struct {
+	words *words
+	by    [len(dimensionColumns)]bool
+	first int
+	ids   map[[len(dimensionColumns)]int64]int
+}
+
+// number calls add with the names of a row and returns what it says, or repeats
+// what it said for the same names in the same hour.
+func (d *dimensionReader) number(stmt *sqlite.Stmt, add func(*[len(dimensionColumns)]string) int) (int, error) {
+	var ids [len(dimensionColumns)]int64
+	var names [len(dimensionColumns)]string
+	texts := false
+	col := d.first
+	for i, on := range d.by {
+		if !on {
+			continue
+		}
+		if t := stmt.ColumnType(col); t == sqlite.TypeInteger {
+			ids[i] = stmt.ColumnInt64(col)
+		} else if t != sqlite.TypeNull {
+			names[i], texts = stmt.ColumnText(col), true
+		}
+		col++
+	}
+	if n, ok := d.ids[ids]; ok && !texts {
+		return n, nil
+	}
+	for i, id := range ids {
+		if id != 0 {
+			var err error
+			if names[i], err = d.words.text(id); err != nil {
+				return 0, err
+			}
+		}
+	}
+	n := add(&names)
+	if !texts {
+		d.ids[ids] = n
+	}
+	return n, nil
+}
+
+func (d *dimensionReader) columns() string {
+	var b strings.Builder
+	for i, on := range d.by {
+		if on {
+			b.WriteString(", " + dimensionColumns[i])
+		}
+	}
+	return b.String()
+}
+
+func newDimensionReader(w *words, by [len(dimensionColumns)]bool) *dimensionReader {
+	return &dimensionReader{words: w, by: by, first: countColumns(measureColumns), ids: map[[len(dimensionColumns)]int64]int{}}
+}
+
+// rareShare is the part of an hour's events up to which those of a service are
+// found faster by the index than by reading all: a row that the index leads to
+// costs about as much as 25 rows that are passed over.
+const rareShare = 25
+
+// addEvents reads the events of an hour.
+func (a *aggregation) addEvents(conn *sqlite.Conn, p catalogued) error {
+	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
+	defer w.close()
+	often, err := a.often(conn, p, w)
+	if err != nil {
+		return err
+	}
+	var cond *where
+	if often {
+		cond, err = a.sel.where(p.layout, w.stored, false, true)
+	} else {
+		cond, err = a.sel.condition(conn, &p, w.stored, false)
+	}
+	if err != nil || cond == nil {
+		return err
+	}
+	dims := newDimensionReader(w, a.by)
+	var m measure
+	return eachRow(conn, "SELECT "+measureColumns+dims.columns()+" FROM ev_"+p.name+cond.sql.String(), cond.args, func(stmt *sqlite.Stmt) error {
+		scanMeasure(stmt, &m)
+		n, err := dims.number(stmt, a.group)
+		if err != nil {
+			return err
+		}
+		return a.add(n, &m)
+	})
+}
+
+// often reports whether the service that is asked for has many of the hour's
+// events, and nothing better than the service leads to the rows.
+func (a *aggregation) often(conn *sqlite.Conn, p catalogued, w *words) (bool, error) {
+	if _, better := a.sel.key(); better || len(a.sel.names) == 0 || a.sel.names[0].column != "svc" {
+		return false, nil
+	}
+	svc, err := w.stored(a.sel.names[0].text)
+	if err != nil {
+		return false, err
+	}
+	most := p.events / rareShare
+	stmt, _, err := conn.PrepareTransient(fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM ev_%s WHERE svc = ? LIMIT %d)", p.name, most+1))
+	if err != nil {
+		return false, err
+	}
+	bindAll(stmt, []any{svc})
+	n, err := sqlitex.ResultInt64(stmt)
+	if e := stmt.Finalize(); err == nil {
+		err = e
+	}
+	return n > most, err
+}

@@ -1,0 +1,221 @@
+package embedded
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+	"sort"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// The lookup finds the events of a trace, a session or another value that is
+// spread over all of an hour. An ordinary index over such values writes one
+// page for nearly each row, which cost as much as all else together. Here each
+// transaction appends its entries as one sorted run, and runs of like size are
+// merged: a log-structured merge tree (O'Neil et al., 1996), in chunks that
+// are rows of the table lookup, so that SQLite keeps it whole.
+//
+// An entry is the hash of a kind and a value, and the time of the event within
+// its hour. It is a hint: readers compare the value with the row, and entries
+// of rows that are gone do no harm.
+const (
+	// entryBytes: 6 bytes of hash and 6 bytes of time, big endian, so that bytes
+	// order as entries do.
+	entryBytes = 12
+	// chunkEntries fill what is left of a page beside other chunks, and one page
+	// of its own, which is how SQLite lays out a row of this size.
+	chunkEntries = 387
+	// mergeRuns of one level become one run of the next; levels are powers of it.
+	mergeRuns = 8
+	// maxRunEntries bounds a merge, and with it its time and memory (12 MB). A
+	// larger hour keeps several runs of that size.
+	maxRunEntries = 1 << 20
+	// maxLookup bounds the entries that a query reads of one hour. A value with
+	// more is not worth a lookup: its rows are found by reading them all.
+	maxLookup = 1 << 16
+
+	hashMask = 1<<48 - 1
+)
+
+const ddlLookup = `
+CREATE TABLE lookup(hour INTEGER, run INTEGER, first INTEGER, seq INTEGER, data BLOB NOT NULL, PRIMARY KEY(hour, run, first, seq)) WITHOUT ROWID;
+ALTER TABLE partitions ADD COLUMN runs BLOB;
+`
+
+// lookupKind is what an entry is about.
+type lookupKind byte
+
+const (
+	lookupTrace lookupKind = iota + 1
+	lookupConversation
+	lookupID
+	lookupUser
+)
+
+// lookupHash is FNV-1a over kind and value with the finalizer of splitmix64, to
+// 48 bits. It is part of the file format.
+func lookupHash[T string | []byte](kind lookupKind, value T) uint64 {
+	h := (uint64(14695981039346656037) ^ uint64(kind)) * 1099511628211
+	for i := range len(value) {
+		h = (h ^ uint64(value[i])) * 1099511628211
+	}
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return (h ^ h>>31) & hashMask
+}
+
+// entries is a sequence of encoded entries.
+type entries []byte
+
+func (e entries) len() int { return len(e) / entryBytes }
+
+func (e entries) at(i int) []byte { return e[i*entryBytes : (i+1)*entryBytes] }
+
+func (e entries) add(hash uint64, nanos int64) entries {
+	var b [entryBytes + 4]byte
+	binary.BigEndian.PutUint64(b[:], hash<<16)
+	binary.BigEndian.PutUint64(b[6:], uint64(nanos-hourOf(nanos)*nanosPerHour)<<16)
+	return append(e, b[:entryBytes]...)
+}
+
+func (e entries) hash(i int) uint64 { return binary.BigEndian.Uint64(e[i*entryBytes:]) >> 16 }
+
+func (e entries) offset(i int) int64 {
+	b := e.at(i)
+	return int64(b[6])<<40 | int64(b[7])<<32 | int64(binary.BigEndian.Uint32(b[8:]))
+}
+
+// sorted returns the entries in order.
+func (e entries) sorted() entries {
+	type pair struct{ a, b uint64 }
+	keys := make([]pair, e.len())
+	for i := range keys {
+		keys[i] = pair{binary.BigEndian.Uint64(e.at(i)), uint64(binary.BigEndian.Uint32(e.at(i)[8:]))}
+	}
+	slices.SortFunc(keys, func(x, y pair) int {
+		switch {
+		case x.a < y.a || x.a == y.a && x.b < y.b:
+			return -1
+		case x == y:
+			return 0
+		default:
+			return 1
+		}
+	})
+	for i, k := range keys {
+		binary.BigEndian.PutUint64(e.at(i), k.a)
+		binary.BigEndian.PutUint32(e.at(i)[8:], uint32(k.b)) //nolint:gosec // it was 32 bits
+	}
+	return e
+}
+
+// mergeEntries merges two sorted sequences.
+func mergeEntries(x, y entries) entries {
+	out := make(entries, 0, len(x)+len(y))
+	for len(x) > 0 && len(y) > 0 {
+		if bytes.Compare(x[:entryBytes], y[:entryBytes]) <= 0 {
+			out, x = append(out, x[:entryBytes]...), x[entryBytes:]
+		} else {
+			out, y = append(out, y[:entryBytes]...), y[entryBytes:]
+		}
+	}
+	return append(append(out, x...), y...)
+}
+
+// run is one sorted sequence of entries of an hour.
+type run struct {
+	id, entries int64
+	// last is the largest time within the hour of an entry.
+	last int64
+}
+
+// level of a run: runs of one level differ in size by less than mergeRuns.
+func (r run) level() int { return (bits.Len64(uint64(r.entries)) - 1) / 3 }
+
+// encodeRuns is the form of the runs of an hour in the catalogue. It is never
+// nil: NULL marks an hour that has no lookup.
+func encodeRuns(runs []run) []byte {
+	out := []byte{1} // version of the lookup
+	for _, r := range runs {
+		for _, v := range [...]int64{r.id, r.entries, r.last} {
+			out = binary.AppendUvarint(out, uint64(v))
+		}
+	}
+	return out
+}
+
+// decodeRuns reads what encodeRuns wrote. known is false for an hour whose
+// lookup cannot be used.
+func decodeRuns(data []byte) (runs []run, known bool) {
+	if len(data) == 0 || data[0] != 1 {
+		return nil, false
+	}
+	data = data[1:]
+	for len(data) > 0 {
+		var v [3]int64
+		for i := range v {
+			u, n := binary.Uvarint(data)
+			if n <= 0 || u > 1<<62 {
+				return nil, false
+			}
+			v[i], data = int64(u), data[n:]
+		}
+		runs = append(runs, run{v[0], v[1], v[2]})
+	}
+	return runs, true
+}
+
+// lookupTimes returns the times at which events with the hash may be, in
+// ascending order and without duplicates. found is false when the hour cannot
+// tell, or could tell of more than maxLookup.
+func lookupTimes(conn *sqlite.Conn, p *catalogued, hash uint64) (times []int64, found bool, err error) {
+	runs, known := decodeRuns(p.lookup)
+	if !known {
+		return nil, false, nil
+	}
+	stmt, err := conn.Prepare("SELECT data FROM lookup WHERE hour = ? AND run = ? AND first <= ? ORDER BY first DESC, seq DESC")
+	if err != nil {
+		return nil, false, err
+	}
+	for _, r := range runs {
+		times, err = runTimes(stmt, p.hour, r.id, hash, times)
+		if err != nil {
+			return nil, false, fmt.Errorf("lookup of hour %s: %w", p.name, err)
+		}
+		if len(times) > maxLookup {
+			return nil, false, nil
+		}
+	}
+	slices.Sort(times)
+	return slices.Compact(times), true, nil
+}
+
+func runTimes(stmt *sqlite.Stmt, hour, run int64, hash uint64, times []int64) (_ []int64, err error) {
+	defer func() {
+		if e := stmt.Reset(); err == nil {
+			err = e
+		}
+	}()
+	stmt.BindInt64(1, hour)
+	stmt.BindInt64(2, run)
+	stmt.BindInt64(3, int64(hash)) //nolint:gosec // 48 bits
+	var buf [chunkEntries * entryBytes]byte
+	for len(times) <= maxLookup {
+		more, err := stmt.Step()
+		if err != nil || !more {
+			return times, err
+		}
+		e := entries(buf[:stmt.ColumnBytes(0, buf[:])/entryBytes*entryBytes])
+		first := sort.Search(e.len(), func(i int) bool { return e.hash(i) >= hash })
+		for i := first; i < e.len() && e.hash(i) == hash; i++ {
+			times = append(times, hour*nanosPerHour+e.offset(i))
+		}
+		if first > 0 {
+			return times, nil // the chunk before holds smaller ones only
+		}
+	}
+	return times, nil
+}

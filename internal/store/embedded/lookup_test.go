@@ -1,0 +1,280 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"zombiezen.com/go/sqlite"
+
+	"github.com/llm-devops/llm-sentinel/internal/genai"
+	"github.com/llm-devops/llm-sentinel/internal/store"
+)
+
+func TestEntriesKeepHashAndTime(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	type pair struct {
+		hash   uint64
+		offset int64
+	}
+	var want []pair
+	var all []entries
+	for range 5 {
+		var e entries
+		for range 300 {
+			p := pair{r.Uint64() & hashMask >> r.IntN(48), r.Int64N(nanosPerHour)}
+			want = append(want, p)
+			e = e.add(p.hash, -7*nanosPerHour+p.offset)
+		}
+		all = append(all, e.sorted())
+	}
+	merged := all[0]
+	for _, e := range all[1:] {
+		merged = mergeEntries(merged, e)
+	}
+	slices.SortFunc(want, func(a, b pair) int {
+		if a.hash != b.hash {
+			return int(int64(a.hash) - int64(b.hash))
+		}
+		return int(a.offset - b.offset)
+	})
+	require.Equal(t, len(want), merged.len())
+	for i, w := range want {
+		require.Equal(t, w, pair{merged.hash(i), merged.offset(i)})
+	}
+}
+
+// The values are part of the file format.
+func TestHashesStayTheSame(t *testing.T) {
+	require.Equal(t, lookupHash(lookupUser, "alice"), lookupHash(lookupUser, []byte("alice")))
+	require.NotEqual(t, lookupHash(lookupUser, "alice"), lookupHash(lookupConversation, "alice"))
+	require.Equal(t, uint64(0x7eeb0256291a), lookupHash(lookupTrace, "alice"))
+	require.Equal(t, uint64(0xabb0b396f44c), lookupHash(lookupID, ""))
+}
+
+func TestMergesKeepTheNumberOfRunsSmall(t *testing.T) {
+	require.Nil(t, crowdedLevel([]run{{1, 100, 0}, {2, 9, 0}}))
+	var runs []run
+	for i := range 7 {
+		runs = append(runs, run{id: int64(i), entries: 70})
+	}
+	require.Nil(t, crowdedLevel(runs))
+	require.Len(t, crowdedLevel(append(runs, run{id: 9, entries: 500})), 8)
+	require.Nil(t, crowdedLevel(slices.Repeat([]run{{entries: maxRunEntries / 4}}, 9)), "merges are bounded")
+
+	require.Len(t, fewest(runs), 7)
+	require.Nil(t, fewest([]run{{entries: 5}}))
+	require.Nil(t, fewest([]run{{entries: maxRunEntries}, {entries: 5}}))
+	require.Len(t, fewest([]run{{entries: maxRunEntries}, {entries: 5}, {entries: 6}}), 2)
+}
+
+// naive is what the rows themselves say.
+type naive map[uint64][]int64
+
+func (n naive) note(kind lookupKind, value string, at int64) {
+	if value != "" {
+		n[lookupHash(kind, value)] = append(n[lookupHash(kind, value)], at)
+	}
+}
+
+func (n naive) requireFound(t *testing.T, s *Store) {
+	t.Helper()
+	require.NoError(t, s.snapshot(t.Context(), func(conn *sqlite.Conn) error {
+		parts, err := listPartitions(conn)
+		require.NoError(t, err)
+		slices.Reverse(parts)
+		for hash, want := range n {
+			got := []int64{}
+			for _, p := range parts {
+				times, found, err := lookupTimes(conn, &p, hash)
+				require.NoError(t, err)
+				require.True(t, found)
+				got = append(got, times...)
+			}
+			want = slices.Clone(want)
+			slices.Sort(want)
+			require.Equal(t, slices.Compact(want), got)
+		}
+		return nil
+	}))
+}
+
+func runCounts(t *testing.T, s *Store) (out []int) {
+	t.Helper()
+	require.NoError(t, s.snapshot(t.Context(), func(conn *sqlite.Conn) error {
+		parts, err := listPartitions(conn)
+		for _, p := range parts {
+			runs, known := decodeRuns(p.lookup)
+			require.True(t, known)
+			out = append(out, len(runs))
+		}
+		return err
+	}))
+	return out
+}
+
+func TestLookupFindsWhatWasWritten(t *testing.T) {
+	dir := t.TempDir()
+	c := newClock(noon)
+	change := func(cfg *Config) { cfg.Now, cfg.SyncInterval = c.now, time.Minute }
+	s := openFor(t, dir, change)
+	r := rand.New(rand.NewPCG(3, 4))
+	want := naive{}
+	var all []genai.Event
+	for range 40 {
+		batch := make([]genai.Event, 1+r.IntN(120))
+		for i := range batch {
+			at := noon.Add(-time.Duration(r.Int64N(int64(4 * time.Hour)))).Truncate(time.Duration(r.Int64N(2)) * time.Second)
+			e := eventAt(at)
+			if r.IntN(3) > 0 {
+				binary.BigEndian.PutUint64(e.TraceID[:], 1+r.Uint64N(50))
+				want.note(lookupTrace, string(e.TraceID[:]), at.UnixNano())
+			}
+			if r.IntN(3) > 0 {
+				e.Conversation = fmt.Sprint("session ", r.IntN(20))
+				want.note(lookupConversation, e.Conversation, at.UnixNano())
+			}
+			e.User = fmt.Sprint("user ", r.IntN(10))
+			want.note(lookupUser, e.User, at.UnixNano())
+			want.note(lookupID, string(e.ID[:]), at.UnixNano())
+			batch[i] = e
+		}
+		write(t, s, batch...)
+		write(t, s, batch[:1]...) // again
+		all = append(all, batch...)
+	}
+	want.requireFound(t, s)
+	for _, n := range runCounts(t, s) {
+		require.Less(t, n, 20)
+	}
+
+	require.NoError(t, s.Close(t.Context()))
+	s = openFor(t, dir, change)
+	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	want.requireFound(t, s)
+	require.Eventually(t, func() bool {
+		more, err := s.gather(t.Context())
+		require.NoError(t, err)
+		return !more
+	}, time.Minute, time.Nanosecond)
+	want.requireFound(t, s)
+	for _, n := range runCounts(t, s) {
+		require.Equal(t, 1, n)
+	}
+
+	for trace := range uint64(52) {
+		var id pcommon.TraceID
+		binary.BigEndian.PutUint64(id[:], 1+trace)
+		n := int64(0)
+		for _, e := range all {
+			if e.TraceID == id {
+				n++
+			}
+		}
+		got, err := s.CountEvents(t.Context(), store.EventQuery{EventFilter: store.EventFilter{TraceID: id.String()}})
+		require.NoError(t, err)
+		require.Equal(t, n, got)
+	}
+}
+
+func TestAFrequentValueIsFoundWithoutTheLookup(t *testing.T) {
+	c := newClock(noon)
+	s := openFor(t, t.TempDir(), func(cfg *Config) { cfg.Now = c.now })
+	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	batch := make([]genai.Event, maxLookup+5)
+	for i := range batch {
+		batch[i] = eventAt(noon.Add(time.Duration(i)))
+		batch[i].TraceID[3] = 7
+	}
+	write(t, s, batch...)
+	q := store.EventQuery{Query: store.Query{Limit: 3}, EventFilter: store.EventFilter{TraceID: batch[0].TraceID.String()}}
+	n, err := s.CountEvents(t.Context(), q)
+	require.NoError(t, err)
+	require.EqualValues(t, len(batch), n)
+	for e, err := range s.Events(t.Context(), q) {
+		require.NoError(t, err)
+		require.Equal(t, batch[len(batch)-1].ID, e.ID)
+		break
+	}
+}
+
+// An hour whose lookup cannot be read is answered by reading its rows.
+func TestAnHourWithoutLookupIsAnswered(t *testing.T) {
+	for name, runs := range map[string]string{"older version": "NULL", "newer version": "x'02'", "garbage": "x'01ffffffff'"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c := newClock(noon)
+			s := openFor(t, dir, func(cfg *Config) { cfg.Now = c.now })
+			e := eventAt(noon)
+			e.TraceID[1] = 1
+			write(t, s, e)
+			require.NoError(t, s.Close(t.Context()))
+			require.NoError(t, edit(filepath.Join(dir, fileName), "UPDATE partitions SET runs = "+runs))
+			s = openFor(t, dir, func(cfg *Config) { cfg.Now = c.now })
+			later := eventAt(noon.Add(-time.Second))
+			later.TraceID = e.TraceID
+			write(t, s, later)
+			n, err := s.CountEvents(t.Context(), store.EventQuery{EventFilter: store.EventFilter{TraceID: e.TraceID.String()}})
+			require.NoError(t, err)
+			require.EqualValues(t, 2, n)
+			require.NoError(t, s.Close(t.Context()))
+		})
+	}
+}
+
+func TestTrimmedRowsLeaveTheLookup(t *testing.T) {
+	c := newClock(noon)
+	s := openFor(t, t.TempDir(), func(cfg *Config) { cfg.Now = c.now })
+	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	want := naive{}
+	for i := range 3 * trimRows / 500 {
+		batch := make([]genai.Event, 500)
+		for j := range batch {
+			at := noon.Add(time.Duration(i*500+j) * time.Millisecond)
+			batch[j] = eventAt(at)
+			if i*500+j >= 2*trimRows {
+				want.note(lookupID, string(batch[j].ID[:]), at.UnixNano())
+			}
+		}
+		write(t, s, batch...)
+	}
+	require.NoError(t, s.acquire(t.Context()))
+	left, err := func() (int64, error) {
+		defer s.release()
+		for range 2 {
+			parts, err := listPartitions(s.w.conn)
+			if err != nil {
+				return 0, err
+			}
+			if n, err := s.trim(t.Context(), parts[0]); err != nil || n != trimRows {
+				return 0, fmt.Errorf("%d rows trimmed: %w", n, err)
+			}
+		}
+		return queryInt(s.w.conn, "SELECT sum(length(data)) FROM lookup")
+	}()
+	require.NoError(t, err)
+	require.EqualValues(t, trimRows*entryBytes, left, "runs of trimmed rows are gone")
+	want.requireFound(t, s)
+}
+
+func FuzzDecodeRuns(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add(encodeRuns(nil))
+	f.Add(encodeRuns([]run{{1, 2, 3}, {4, 1 << 40, 1 << 42}}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		runs, known := decodeRuns(data)
+		if !known {
+			require.Empty(t, runs)
+			return
+		}
+		again, known := decodeRuns(encodeRuns(runs))
+		require.True(t, known)
+		require.Equal(t, runs, again)
+	})
+}
