@@ -21,6 +21,7 @@ type route struct {
 
 const (
 	pathIndex     = "/"
+	pathAssets    = "/assets/" // files of the page, and no part of the interface
 	pathHealth    = "/health"
 	pathLive      = "/health/live"
 	pathReady     = "/health/ready"
@@ -44,7 +45,7 @@ const (
 
 func (s *server) routeTable() []route {
 	return []route{
-		{path: pathIndex, summary: "this list", handle: s.handleIndex},
+		{path: pathIndex, summary: "this list; for a browser, the page", handle: s.handleIndex},
 		{path: pathHealth, summary: "state of the collector and its components, always 200", handle: s.handleHealth},
 		{path: pathLive, summary: "200 while the process serves requests", handle: s.handleLive},
 		{path: pathReady, summary: "200 when the collector can take and show data, else 503", handle: s.handleReady},

@@ -62,6 +62,7 @@ func (s *server) handler() http.Handler {
 		mux.HandleFunc(method+" "+rt.pattern(), labelled(rt.path, handle))
 		mux.HandleFunc(rt.pattern(), labelled(rt.path, s.drained(methodNotAllowed(rt.answers()))))
 	}
+	mux.HandleFunc(pathAssets, labelled(pathIndex, s.drained(s.handlePage)))
 	mux.HandleFunc("/", s.drained(notFound))
 	unclean := s.drained(notFound)
 	return s.limitBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
