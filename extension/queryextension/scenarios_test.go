@@ -109,6 +109,7 @@ func fillStore(a *api) {
 }
 
 func (sc *scenario) build(t *testing.T) *http.Request {
+	t.Helper()
 	body := strings.NewReader("")
 	if sc.method == http.MethodPost {
 		body = strings.NewReader(`{"verdict":"false"}`)
@@ -173,8 +174,19 @@ func scenarios() []scenario {
 		{method: http.MethodPost, path: pathGive, status: 415, request: func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }},
 	}
 	for _, op := range [][2]string{
-		{"", pathTelemetry}, {"", pathAnomalies}, {"", pathAnomaly}, {http.MethodPost, pathGive}, {"", pathFeedback}, {"", pathStats}, {"", pathServices},
-		{"", pathModels}, {"", pathOverview}, {"", pathBaselines}, {"", pathBaseline}, {"", pathTrace}, {"", pathSession},
+		{"", pathTelemetry},
+		{"", pathAnomalies},
+		{"", pathAnomaly},
+		{http.MethodPost, pathGive},
+		{"", pathFeedback},
+		{"", pathStats},
+		{"", pathServices},
+		{"", pathModels},
+		{"", pathOverview},
+		{"", pathBaselines},
+		{"", pathBaseline},
+		{"", pathTrace},
+		{"", pathSession},
 	} {
 		method, path := op[0], op[1]
 		sc := func(status int, options map[string]any, prepare func(*api), request func(*http.Request)) {
