@@ -205,35 +205,6 @@ func (g *gatedReader) Capabilities() store.Capabilities {
 	return g.fakeReader.Capabilities()
 }
 
-func TestAuthenticationCoversAllRoutes(t *testing.T) {
-	t.Parallel()
-	s := startExtension(t, map[string]any{"http": map[string]any{
-		"endpoint": "127.0.0.1:0", "auth": map[string]any{"authenticator": "fake_auth"},
-	}})
-	for _, rt := range s.server.routes {
-		resp := call(t, newClient(), http.MethodGet, s.url+rt.path)
-		e := failure(t, resp, http.StatusUnauthorized, codeUnauthorized)
-		assert.NotContains(t, e.Message, "/etc/tokens")
-		assert.NotEmpty(t, resp.Header.Get(headerRequestID))
-		assert.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
-	}
-	resp := call(t, newClient(), http.MethodGet, s.url+pathTelemetry, "Authorization", "Bearer sesame")
-	assert.Equal(t, http.StatusOK, resp.StatusCode)
-}
-
-func TestCORSIsRespectedWhenConfigured(t *testing.T) {
-	t.Parallel()
-	s := startExtension(t, map[string]any{"http": map[string]any{
-		"endpoint": "127.0.0.1:0", "cors": map[string]any{"allowed_origins": []string{"https://ui.example.com"}},
-	}})
-	resp := call(t, newClient(), http.MethodGet, s.url+pathTelemetry, "Origin", "https://ui.example.com")
-	assert.Equal(t, "https://ui.example.com", resp.Header.Get("Access-Control-Allow-Origin"))
-	resp = call(t, newClient(), http.MethodGet, s.url+pathTelemetry, "Origin", "https://evil.example.com")
-	assert.Empty(t, resp.Header.Get("Access-Control-Allow-Origin"))
-	resp = call(t, newClient(), http.MethodOptions, s.url+pathTelemetry, "Origin", "https://ui.example.com", "Access-Control-Request-Method", "GET")
-	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
-}
-
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, pool := makeCertificate(t)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -231,10 +232,24 @@ type fakeAuth struct {
 
 func (fakeAuth) Authenticate(ctx context.Context, headers map[string][]string) (context.Context, error) {
 	if slices.Contains(headers["Authorization"], "Bearer sesame") {
-		return ctx, nil
+		info := client.FromContext(ctx)
+		info.Auth = fakeIdentity{}
+		return client.NewContext(ctx, info), nil
 	}
 	return ctx, fmt.Errorf("token table /etc/tokens has no such entry")
 }
+
+// fakeIdentity is who knew the word.
+type fakeIdentity struct{}
+
+func (fakeIdentity) GetAttribute(name string) any {
+	if name == "subject" {
+		return "ali"
+	}
+	return nil
+}
+
+func (fakeIdentity) GetAttributeNames() []string { return []string{"subject"} }
 
 // fakeHost has extensions and keeps reported states.
 type fakeHost struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 
 	"go.uber.org/zap"
 
@@ -40,7 +41,11 @@ func serveList[T json.Marshaler](s *server, w http.ResponseWriter, r *http.Reque
 	l, e := parseList(r.URL.RawQuery, q.kind, s.now())
 	if e == nil {
 		var body []byte
-		if body, e = buildPage(r.Context(), s, l, q); e == nil {
+		var next string
+		if body, next, e = buildPage(r.Context(), s, l, q); e == nil {
+			if next != "" {
+				w.Header().Set("Link", nextLink(r.URL, next))
+			}
 			send(w, r, http.StatusOK, typeJSON, body)
 			return
 		}
@@ -48,14 +53,23 @@ func serveList[T json.Marshaler](s *server, w http.ResponseWriter, r *http.Reque
 	sendError(w, r, e)
 }
 
-func buildPage[T json.Marshaler](ctx context.Context, s *server, l *listRequest, q question[T]) ([]byte, *apiError) {
+// nextLink points at the page behind a cursor, relative to this one (RFC 8288).
+func nextLink(u *url.URL, cursor string) string {
+	v := u.Query()
+	v.Del("offset") // a cursor already stands behind it
+	v.Set("cursor", cursor)
+	return "<" + u.EscapedPath() + "?" + v.Encode() + `>; rel="next"`
+}
+
+// buildPage returns the body and the cursor of the next page, "" for the last.
+func buildPage[T json.Marshaler](ctx context.Context, s *server, l *listRequest, q question[T]) (body []byte, next string, refused *apiError) {
 	reader, err := s.reader(ctx)
 	if err != nil {
-		return nil, s.queryError(ctx, q.kind, fmt.Errorf("%w: %w", errNoReader, err))
+		return nil, "", s.queryError(ctx, q.kind, fmt.Errorf("%w: %w", errNoReader, err))
 	}
 	caps := reader.Capabilities()
 	if e := refuse(l.needs(caps)...); e != nil {
-		return nil, e
+		return nil, "", e
 	}
 
 	limit := l.query.Limit
@@ -66,7 +80,7 @@ func buildPage[T json.Marshaler](ctx context.Context, s *server, l *listRequest,
 	n, more := 0, false
 	for row, err := range q.rows(ctx, reader, l) {
 		if err != nil {
-			return nil, s.queryError(ctx, q.kind, err)
+			return nil, "", s.queryError(ctx, q.kind, err)
 		}
 		if n == limit {
 			more = true
@@ -74,11 +88,11 @@ func buildPage[T json.Marshaler](ctx context.Context, s *server, l *listRequest,
 		}
 		b, err := row.MarshalJSON()
 		if err != nil {
-			return nil, s.queryError(ctx, q.kind, fmt.Errorf("encode row %s: %w", q.place(&row).ID, err))
+			return nil, "", s.queryError(ctx, q.kind, fmt.Errorf("encode row %s: %w", q.place(&row).ID, err))
 		}
 		if !buf.fits(len(b) + 1) {
 			s.reject(ctx, rejectedSize)
-			return nil, pageTooLarge(s.cfg.MaxResponseBytes, n)
+			return nil, "", pageTooLarge(s.cfg.MaxResponseBytes, n)
 		}
 		if n > 0 {
 			buf.WriteByte(',')
@@ -90,12 +104,12 @@ func buildPage[T json.Marshaler](ctx context.Context, s *server, l *listRequest,
 	// A backend that ends early without a word must not make a short page that
 	// looks like the end.
 	if err := ctx.Err(); err != nil {
-		return nil, s.queryError(ctx, q.kind, err)
+		return nil, "", s.queryError(ctx, q.kind, err)
 	}
 
 	total, err := countTotal(ctx, reader, caps, l, q, n, more)
 	if err != nil {
-		return nil, s.queryError(ctx, q.kind, err)
+		return nil, "", s.queryError(ctx, q.kind, err)
 	}
 	meta := pageMetadata{PageSize: limit}
 	if total >= 0 {
@@ -110,12 +124,12 @@ func buildPage[T json.Marshaler](ctx context.Context, s *server, l *listRequest,
 	}
 	b, err := json.Marshal(meta)
 	if err != nil {
-		return nil, s.queryError(ctx, q.kind, err)
+		return nil, "", s.queryError(ctx, q.kind, err)
 	}
 	buf.WriteString(`],"metadata":`)
 	buf.Write(b)
 	buf.WriteString("}\n")
-	return buf.Bytes(), nil
+	return buf.Bytes(), meta.NextCursor, nil
 }
 
 // countTotal returns the number of matches, negative when it is not known. It

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/llm-devops/llm-sentinel/internal/webui"
 )
 
 // openAPI is the description that the routes are tested against.
@@ -16,9 +18,19 @@ func (s *server) handleOpenAPI(w http.ResponseWriter, r *http.Request) {
 	send(w, r, http.StatusOK, typeYAML, openAPI)
 }
 
+// handleIndex answers browsers with the page, and everybody else with a list of
+// the routes.
 func (s *server) handleIndex(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	if webui.WantsPage(r) {
+		s.handlePage(w, r)
+		return
+	}
 	send(w, r, http.StatusOK, typeText, s.index())
 }
+
+// handlePage serves the page and its files.
+func (s *server) handlePage(w http.ResponseWriter, r *http.Request) { webui.Handler().ServeHTTP(w, r) }
 
 func (s *server) index() []byte {
 	var b strings.Builder
@@ -28,7 +40,7 @@ func (s *server) index() []byte {
 		fmt.Fprintf(&b, "  %-4s %-34s %s\n", method, rt.path, rt.summary)
 	}
 	b.WriteString(`
-This address only answers questions. Telemetry goes to the receivers of the
+In a browser this address shows what is wrong now. Telemetry goes to the receivers of the
 collector; with the otlp receiver in the configuration, for example:
 
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 <your program>

@@ -160,7 +160,14 @@ type started struct {
 
 func startExtension(t *testing.T, options map[string]any) *started {
 	t.Helper()
+	return startWith(t, options, func(r *fakeReader) component.Component { return &fakeStorage{reader: r} })
+}
+
+// startWith is startExtension with another storage extension.
+func startWith(t *testing.T, options map[string]any, storage func(*fakeReader) component.Component) *started {
+	t.Helper()
 	s := newStarted(t, options)
+	s.host.extensions[storageID] = storage(s.store)
 	require.NoError(t, s.Start(t.Context(), s.host))
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	s.url = "http://" + s.listener.Addr().String()

@@ -1,10 +1,6 @@
 package queryextension
 
-import (
-	"net/http"
-	"net/url"
-	"strings"
-)
+import "net/http"
 
 // route is one operation of the interface: a path of openapi.yaml and how it is
 // answered. Parameters of the path stand in braces.
@@ -25,6 +21,7 @@ type route struct {
 
 const (
 	pathIndex     = "/"
+	pathAssets    = "/assets/" // files of the page, and no part of the interface
 	pathHealth    = "/health"
 	pathLive      = "/health/live"
 	pathReady     = "/health/ready"
@@ -48,7 +45,7 @@ const (
 
 func (s *server) routeTable() []route {
 	return []route{
-		{path: pathIndex, summary: "this list", handle: s.handleIndex},
+		{path: pathIndex, summary: "this list; for a browser, the page", handle: s.handleIndex},
 		{path: pathHealth, summary: "state of the collector and its components, always 200", handle: s.handleHealth},
 		{path: pathLive, summary: "200 while the process serves requests", handle: s.handleLive},
 		{path: pathReady, summary: "200 when the collector can take and show data, else 503", handle: s.handleReady},
@@ -85,13 +82,4 @@ func (rt *route) pattern() string {
 		return "/{$}"
 	}
 	return rt.path
-}
-
-// fill replaces the parameters of a path by values, in their order.
-func fill(path string, values ...string) string {
-	for _, v := range values {
-		begin, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
-		path = path[:begin] + url.PathEscape(v) + path[end+1:]
-	}
-	return path
 }

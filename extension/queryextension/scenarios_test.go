@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,15 @@ func nothing(path string) string {
 	}
 }
 
+// fill replaces the parameters of a path by values, in their order.
+func fill(path string, values ...string) string {
+	for _, v := range values {
+		begin, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')
+		path = path[:begin] + url.PathEscape(v) + path[end+1:]
+	}
+	return path
+}
+
 // fillStore keeps something for every route.
 func fillStore(a *api) {
 	unpriced := makeEvent(2, 2*time.Minute)
@@ -99,6 +109,7 @@ func fillStore(a *api) {
 }
 
 func (sc *scenario) build(t *testing.T) *http.Request {
+	t.Helper()
 	body := strings.NewReader("")
 	if sc.method == http.MethodPost {
 		body = strings.NewReader(`{"verdict":"false"}`)
@@ -163,14 +174,28 @@ func scenarios() []scenario {
 		{method: http.MethodPost, path: pathGive, status: 415, request: func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }},
 	}
 	for _, op := range [][2]string{
-		{"", pathTelemetry}, {"", pathAnomalies}, {"", pathAnomaly}, {http.MethodPost, pathGive}, {"", pathFeedback}, {"", pathStats}, {"", pathServices},
-		{"", pathModels}, {"", pathOverview}, {"", pathBaselines}, {"", pathBaseline}, {"", pathTrace}, {"", pathSession},
+		{"", pathTelemetry},
+		{"", pathAnomalies},
+		{"", pathAnomaly},
+		{http.MethodPost, pathGive},
+		{"", pathFeedback},
+		{"", pathStats},
+		{"", pathServices},
+		{"", pathModels},
+		{"", pathOverview},
+		{"", pathBaselines},
+		{"", pathBaseline},
+		{"", pathTrace},
+		{"", pathSession},
 	} {
 		method, path := op[0], op[1]
 		sc := func(status int, options map[string]any, prepare func(*api), request func(*http.Request)) {
 			all = append(all, scenario{method: method, path: path, status: status, options: options, prepare: prepare, request: request})
 		}
-		if method == "" {
+		switch {
+		case path == pathTelemetry || path == pathAnomalies:
+			sc(200, nil, fillStore, to(path+"?limit=1"))
+		case method == "":
 			sc(200, nil, fillStore, nil)
 		}
 		sc(400, nil, fillStore, to(example(path)+"?nonsense=1"))

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.uber.org/zap"
 
 	"github.com/llm-devops/llm-sentinel/extension/queryextension/internal/metadata"
@@ -70,6 +72,7 @@ func (s *server) handler() http.Handler {
 		mux.HandleFunc(method+" "+rt.pattern(), labelled(rt.path, handle))
 		mux.HandleFunc(rt.pattern(), labelled(rt.path, s.drained(methodNotAllowed(rt.answers()))))
 	}
+	mux.HandleFunc(pathAssets, labelled(pathIndex, s.drained(s.handlePage)))
 	mux.HandleFunc("/", s.drained(notFound))
 	unclean := s.drained(notFound)
 	return s.limitBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -109,12 +112,32 @@ func (s *server) httpServer(ctx context.Context, host component.Host, set compon
 	if err := s.openCache(ctx); err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	srv, err := s.cfg.HTTP.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
+	cfg := s.cfg.HTTP
+	if cfg.CORS.HasValue() {
+		cfg.CORS = configoptional.Some(openCORS(*cfg.CORS.Get()))
+	}
+	srv, err := cfg.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
 	if err != nil {
 		return nil, errors.Join(err, s.closeCache())
 	}
 	srv.Handler = s.observe(srv.Handler)
 	return srv, nil
+}
+
+// Headers that a page of another origin needs to use the interface: those that
+// it may send, unless the configuration has a list of its own, and those that
+// it may read, beside the ones of the configuration.
+var (
+	corsSent = []string{"Accept", "Authorization", "Content-Type", "If-None-Match", headerLastEventID, headerRequestID, "X-Requested-With"}
+	corsRead = []string{"ETag", "Link", "Retry-After", headerRequestID}
+)
+
+func openCORS(c confighttp.CORSConfig) confighttp.CORSConfig {
+	if len(c.AllowedHeaders) == 0 {
+		c.AllowedHeaders = corsSent
+	}
+	c.ExposedHeaders = append(slices.Clone(corsRead), c.ExposedHeaders...)
+	return c
 }
 
 // refusedOutside answers what confighttp refuses before the routes are reached:

@@ -21,6 +21,21 @@ const defaultDirectory = "./data/events"
 type Config struct {
 	// Embedded keeps the data in a directory of this machine.
 	Embedded configoptional.Optional[EmbeddedConfig] `mapstructure:"embedded"`
+	// Baselines says how what the detection engines expect is kept.
+	Baselines BaselinesConfig `mapstructure:"baselines"`
+
+	_ struct{}
+}
+
+// BaselinesConfig says how baselines of engines that name this extension are
+// kept, by a backend that can.
+type BaselinesConfig struct {
+	// Interval is the time between two pulls, 1s to 1h. Default: 1m.
+	Interval time.Duration `mapstructure:"interval"`
+	// MaxSeries is the most series (one for each service and model, with all its
+	// metrics) that one pull writes, 1 to 1000000. When more had calls, they take
+	// turns. Default: 5000.
+	MaxSeries int `mapstructure:"max_series"`
 
 	_ struct{}
 }
@@ -85,7 +100,14 @@ func (b *ByteSize) UnmarshalText(text []byte) error {
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Embedded: configoptional.Default(defaultEmbedded())}
+	return &Config{
+		Embedded:  configoptional.Default(defaultEmbedded()),
+		Baselines: defaultBaselines(),
+	}
+}
+
+func defaultBaselines() BaselinesConfig {
+	return BaselinesConfig{Interval: time.Minute, MaxSeries: 5000}
 }
 
 func defaultEmbedded() EmbeddedConfig {
@@ -99,6 +121,18 @@ func defaultEmbedded() EmbeddedConfig {
 func (c *Config) Validate() error {
 	_, err := c.backend()
 	return err
+}
+
+// Validate reports what is wrong with how baselines are kept.
+func (c *BaselinesConfig) Validate() error {
+	var errs []error
+	if c.Interval < time.Second || c.Interval > time.Hour {
+		errs = append(errs, fmt.Errorf("interval must be between 1s and 1h, got %v", c.Interval))
+	}
+	if c.MaxSeries < 1 || c.MaxSeries > 1_000_000 {
+		errs = append(errs, fmt.Errorf("max_series must be between 1 and 1000000, got %d", c.MaxSeries))
+	}
+	return errors.Join(errs...)
 }
 
 // Validate reports what is wrong with the configuration of the backend.

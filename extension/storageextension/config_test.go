@@ -18,7 +18,7 @@ func TestLoadConfig(t *testing.T) {
 	with := func(change func(*EmbeddedConfig)) *Config {
 		c := defaultEmbedded()
 		change(&c)
-		return &Config{Embedded: configoptional.Some(c)}
+		return &Config{Embedded: configoptional.Some(c), Baselines: defaultBaselines()}
 	}
 	cm, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
 	require.NoError(t, err)
@@ -31,8 +31,13 @@ func TestLoadConfig(t *testing.T) {
 		"all": {cfg: with(func(c *EmbeddedConfig) {
 			c.Directory, c.Retention, c.MaxBytes, c.SyncInterval, c.Recreate = "/var/lib/sentinel/events", 720*time.Hour, 3<<29, 0, true
 		})},
-		"plain_bytes":     {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
-		"no_age_limit":    {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
+		"plain_bytes":  {cfg: with(func(c *EmbeddedConfig) { c.MaxBytes = 512 << 20 })},
+		"no_age_limit": {cfg: with(func(c *EmbeddedConfig) { c.Retention = 0 })},
+		"baselines": {cfg: &Config{
+			Embedded: createDefaultConfig().(*Config).Embedded, Baselines: BaselinesConfig{Interval: 10 * time.Second, MaxSeries: 200},
+		}},
+		"fast_baselines":  {err: "baselines: interval must be between 1s and 1h, got 10ms"},
+		"no_series":       {err: "baselines: max_series must be between 1 and 1000000, got 0"},
 		"no_directory":    {err: "embedded: directory must not be empty"},
 		"short_retention": {err: "retention must be 0 (no limit by age) or between 1h and 2400h, got 10m0s"},
 		"small":           {err: "max_bytes must be at least 16777216, got 1048576"},

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/extension"
 	"go.uber.org/zap"
 
@@ -18,6 +18,8 @@ import (
 var (
 	_ extension.Extension = (*storageExtension)(nil)
 	_ store.Provider      = (*storageExtension)(nil)
+	_ store.EngineHost    = (*storageExtension)(nil)
+	_ store.Feed          = (*storageExtension)(nil)
 
 	errNotStarted = errors.New("the storage extension is not started")
 )
@@ -30,7 +32,12 @@ type storageExtension struct {
 	mu struct {
 		sync.Mutex
 		backend *observed
+		engines *engines
+		closed  bool
 	}
+	// cancel and done end and await the background work.
+	cancel context.CancelFunc
+	done   sync.WaitGroup
 }
 
 func newExtension(cfg *Config, set extension.Settings) (*storageExtension, error) {
@@ -48,9 +55,10 @@ func (e *storageExtension) Start(ctx context.Context, host component.Host) error
 	if err != nil {
 		return err
 	}
+	state := &health{host: host}
 	b, err := kind.open(ctx, e.cfg, environment{
 		logger: e.set.Logger,
-		health: func(err error) { reportHealth(host, err) },
+		health: func(err error) { state.report(partBackend, err) },
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", kind.name, err)
@@ -61,17 +69,21 @@ func (e *storageExtension) Start(ctx context.Context, host component.Host) error
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.mu.backend = o
+	e.mu.backend, e.mu.engines = o, &engines{backend: o, log: e.set.Logger}
+	o.feed.open()
 	e.set.Logger.Info("storage is open", zap.String("backend", kind.name))
+	e.work(ctx, state)
 	return nil
 }
 
-func reportHealth(host component.Host, err error) {
-	if err != nil {
-		componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
-	} else {
-		componentstatus.ReportStatus(host, componentstatus.NewEvent(componentstatus.StatusOK))
+// work starts the background work.
+func (e *storageExtension) work(ctx context.Context, state *health) {
+	ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	p := &puller{
+		engines: e.mu.engines, backend: e.mu.backend, telemetry: e.telemetry, storage: e.mu.backend.storage, log: e.set.Logger,
+		report: func(err error) { state.report(partBaselines, err) }, maxSeries: e.cfg.Baselines.MaxSeries, seed: maphash.MakeSeed(),
 	}
+	e.done.Go(func() { p.run(ctx, e.cfg.Baselines.Interval) })
 }
 
 func (e *storageExtension) opened() (*observed, error) {
@@ -101,14 +113,69 @@ func (e *storageExtension) StoreWriter(context.Context) (store.Writer, error) {
 	return b, nil
 }
 
+func (e *storageExtension) host() (*engines, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.mu.closed:
+		return nil, fmt.Errorf("%s: %w", e.set.ID, store.ErrClosed)
+	case e.mu.engines == nil:
+		return nil, fmt.Errorf("%s: %w", e.set.ID, errNotStarted)
+	}
+	return e.mu.engines, nil
+}
+
+// RegisterEngine implements [store.EngineHost].
+func (e *storageExtension) RegisterEngine(ctx context.Context, engine store.Engine) (unregister func(), err error) {
+	h, err := e.host()
+	if err != nil {
+		return nil, err
+	}
+	return h.register(ctx, engine), nil
+}
+
+// GiveFeedback implements [store.EngineHost].
+func (e *storageExtension) GiveFeedback(ctx context.Context, f store.Feedback) error {
+	h, err := e.host()
+	if err != nil {
+		return err
+	}
+	return h.give(ctx, f)
+}
+
+// LiveBaselines implements [store.EngineHost].
+func (e *storageExtension) LiveBaselines(yield func(engine string, b store.Baseline) bool) {
+	if h, err := e.host(); err == nil {
+		h.live(yield)
+	}
+}
+
+// Subscribe implements [store.Feed].
+func (e *storageExtension) Subscribe(ctx context.Context, buffer int) <-chan store.FeedItem {
+	if b, err := e.opened(); err == nil {
+		return b.feed.subscribe(ctx, buffer)
+	}
+	closed := make(chan store.FeedItem)
+	close(closed)
+	return closed
+}
+
 // Shutdown flushes and closes the backend. Readers and writers that are still
-// held get store.ErrClosed from then on.
+// held get store.ErrClosed from then on, engines are not called any more, and
+// subscriptions end.
 func (e *storageExtension) Shutdown(ctx context.Context) error {
 	e.telemetry.Shutdown()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.mu.backend == nil {
 		return nil
+	}
+	if !e.mu.closed {
+		e.mu.closed = true
+		e.cancel()
+		e.mu.engines.close()
+		e.done.Wait()
+		e.mu.backend.feed.close()
 	}
 	return e.mu.backend.Close(ctx)
 }

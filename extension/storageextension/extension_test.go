@@ -32,7 +32,7 @@ import (
 func configIn(dir string) *Config {
 	c := defaultEmbedded()
 	c.Directory = dir
-	return &Config{Embedded: configoptional.Some(c)}
+	return &Config{Embedded: configoptional.Some(c), Baselines: defaultBaselines()}
 }
 
 func create1(t *testing.T, cfg *Config, tel component.TelemetrySettings) *storageExtension {
@@ -131,10 +131,16 @@ func (h *statusHost) Report(ev *componentstatus.Event) {
 }
 
 func TestHealthBecomesComponentStatus(t *testing.T) {
-	h := &statusHost{Host: componenttest.NewNopHost()}
-	reportHealth(h, errors.New("disk on fire"))
-	reportHealth(h, nil)
-	require.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}, h.seen)
+	host := &statusHost{Host: componenttest.NewNopHost()}
+	h := health{host: host}
+	h.report(partBackend, nil)
+	require.Empty(t, host.seen, "nothing was wrong before")
+	h.report(partBackend, errors.New("disk on fire"))
+	h.report(partBaselines, errors.New("no room"))
+	h.report(partBackend, nil)
+	h.report(partBaselines, nil)
+	bad := componentstatus.StatusRecoverableError
+	require.Equal(t, []componentstatus.Status{bad, bad, bad, componentstatus.StatusOK}, host.seen, "one part that works does not hide another one")
 }
 
 func TestTelemetry(t *testing.T) {

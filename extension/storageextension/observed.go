@@ -16,7 +16,7 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
-// observed counts what passes through a backend.
+// observed counts what passes through a backend, and tells of new anomalies.
 type observed struct {
 	store.Backend
 	telemetry *metadata.TelemetryBuilder
@@ -24,6 +24,9 @@ type observed struct {
 	storage   metric.MeasurementOption
 	events    kindOptions
 	anomalies kindOptions
+	baselines kindOptions
+	feedback  kindOptions
+	feed      *feed
 	reasons   map[string]metric.MeasurementOption
 }
 
@@ -44,8 +47,10 @@ func observe(b store.Backend, id component.ID, tb *metadata.TelemetryBuilder) *o
 	}
 	o := &observed{
 		Backend: b, telemetry: tb, storage: with(), events: kind("telemetry"), anomalies: kind("anomaly"),
+		baselines: kind("baseline"), feedback: kind("feedback"), feed: &feed{},
 		reasons: map[string]metric.MeasurementOption{},
 	}
+	o.feed.missed = func(n int64) { tb.StorageFeedMissedTotal.Add(context.Background(), n, o.storage) }
 	for _, r := range []string{"age", "size", "too_old", "too_far_ahead"} {
 		o.reasons[r] = with(attribute.String("reason", r))
 	}
@@ -54,6 +59,12 @@ func observe(b store.Backend, id component.ID, tb *metadata.TelemetryBuilder) *o
 
 // register adds the figures of a backend that knows them.
 func (o *observed) register() error {
+	if err := o.telemetry.RegisterStorageFeedSubscribersCallback(func(_ context.Context, m metric.Int64Observer) error {
+		m.Observe(o.feed.len(), o.storage)
+		return nil
+	}); err != nil {
+		return err
+	}
 	b, ok := o.Backend.(store.Observable)
 	if !ok {
 		return nil
@@ -112,7 +123,11 @@ func (o *observed) WriteEvents(ctx context.Context, batch []genai.Event) error {
 
 func (o *observed) WriteAnomalies(ctx context.Context, batch []anomaly.Anomaly) error {
 	start := time.Now()
-	return o.wrote(ctx, &o.anomalies, start, len(batch), o.Backend.WriteAnomalies(ctx, batch))
+	err := o.wrote(ctx, &o.anomalies, start, len(batch), o.Backend.WriteAnomalies(ctx, batch))
+	if err == nil {
+		o.feed.publish(batch)
+	}
+	return err
 }
 
 func (o *observed) Events(ctx context.Context, q store.EventQuery) iter.Seq2[genai.Event, error] {

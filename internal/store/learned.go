@@ -22,7 +22,8 @@ type Baseline struct {
 	// Samples that the baseline rests on.
 	Samples int64
 	// Expected is the median, Lower and Upper bound what is normal for a single
-	// call: outside of them a call is marked.
+	// call: outside of them a call is marked. On a side on which none is, Lower is
+	// 0, or Upper math.MaxFloat64. All three are finite and not negative.
 	Expected float64
 	Lower    float64
 	Upper    float64
@@ -111,10 +112,12 @@ type Engine interface {
 	// Name is the component id, for example anomaly/chat.
 	Name() string
 	// Baselines yields what the engine expects now of each series that had a
-	// call since the given event time; the zero time asks for all.
+	// call since the given event time; the zero time asks for all. The baselines
+	// of a series follow each other. Nothing is locked while yield runs.
 	Baselines(since time.Time, yield func(Baseline) bool)
-	// Learn applies feedback. It is idempotent by id, and ignores what is about
-	// series that the engine does not know.
+	// Learn applies feedback. It is idempotent by id, and does not depend on the
+	// order. What is about a series that the engine does not know yet is kept for
+	// when it comes.
 	Learn(f Feedback)
 }
 
@@ -125,8 +128,11 @@ type EngineHost interface {
 	// RegisterEngine returns the function that ends the registration; after it
 	// has returned the engine is not called any more.
 	RegisterEngine(ctx context.Context, e Engine) (unregister func(), err error)
-	// GiveFeedback keeps the feedback and hands it to the engines.
+	// GiveFeedback keeps the feedback and hands it to the engines. It returns
+	// ErrInvalid for what makes no sense, and ErrUnsupported when the backend
+	// keeps no feedback; nothing is learned then.
 	GiveFeedback(ctx context.Context, f Feedback) error
-	// LiveBaselines yields what the registered engines expect now.
+	// LiveBaselines yields what the registered engines expect now. yield must
+	// not call the host.
 	LiveBaselines(yield func(engine string, b Baseline) bool)
 }

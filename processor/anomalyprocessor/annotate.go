@@ -26,9 +26,10 @@ const (
 
 // outcome says what the models found on one event, as sets of judges: those
 // that got a value, had the samples to judge it, found it anomalous, and those
-// of which this is news. Verdicts are there for the anomalous ones.
+// of which this is news, and those of which people do not want to be told it.
+// Verdicts are there for the anomalous ones.
 type outcome struct {
-	seen, judged, anomalous, alarms uint
+	seen, judged, anomalous, alarms, kept uint
 }
 
 func (o outcome) has(set uint, judge int) bool { return set>>judge&1 != 0 }
@@ -39,7 +40,7 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 	b.counts.suppressed[suppressOngoing] += int64(bits.OnesCount(o.anomalous &^ o.alarms))
 	var strongest []int // judges, one for each type, in the order of the table
 	for i := range b.judges {
-		if !o.has(o.alarms, i) {
+		if !o.has(o.alarms&^o.kept, i) {
 			continue
 		}
 		if anomaly.Severity(b.verdicts[i].Severity) < b.cfg.MinSeverity {
@@ -61,7 +62,7 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 			strongest[rival] = i
 		}
 	}
-	own := b.found[:0]
+	own := b.told[:0]
 	for i := range b.found {
 		if b.found[i].ended != "" {
 			continue
@@ -72,6 +73,7 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 		}
 		own = append(own, b.found[i])
 	}
+	b.told = own
 	if len(strongest)+len(own) == 0 {
 		return nil
 	}
@@ -81,13 +83,15 @@ func (b *batch) report(ctx context.Context, from origin, ent *entry, key *series
 	found := make([]anomaly.Anomaly, 0, len(strongest)+len(own))
 	for _, i := range strongest {
 		a := b.anomaly(key, ent, i, o)
-		b.told(ctx, ent, i, &a, b.verdicts[i].Onset)
+		b.noteCall(ctx, ent, i, &a, b.verdicts[i].Onset)
+		b.remember(a.ID, i)
 		found = append(found, a)
 		b.tel.detected(ctx, i, &b.verdicts[i])
 	}
 	for i := range own {
 		a := b.ruleAnomaly(key, &own[i])
-		b.told(ctx, ent, ruleJudge, &a, own[i].onset)
+		b.noteCall(ctx, ent, ruleJudge, &a, own[i].onset)
+		b.rememberFinding(a.ID, &own[i])
 		found = append(found, a)
 		b.tel.found(ctx, &own[i])
 	}
@@ -108,8 +112,9 @@ func stronger(a, b *detect.Verdict) bool {
 	return a.Score > b.Score
 }
 
-// told compares the anomaly with its peers, and notes that it is reported.
-func (b *batch) told(ctx context.Context, ent *entry, judge int, a *anomaly.Anomaly, onset int64) {
+// noteCall compares the anomaly of a call with its peers, and notes that it is
+// reported.
+func (b *batch) noteCall(ctx context.Context, ent *entry, judge int, a *anomaly.Anomaly, onset int64) {
 	b.note(ctx, ent, judge, a, onset, b.at, strings.Clone(b.event.Provider))
 }
 

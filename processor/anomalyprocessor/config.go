@@ -97,6 +97,11 @@ type Config struct {
 	// last one is taken at shutdown. Used only with storage. Default 30s.
 	SnapshotInterval time.Duration `mapstructure:"snapshot_interval"`
 
+	// LLMStorage is the id of an llm_storage extension that keeps what is expected
+	// of each series, and hands on what people say about anomalies. Default none:
+	// the engine keeps to itself.
+	LLMStorage *component.ID `mapstructure:"llm_storage"`
+
 	// prevent unkeyed literal initialization
 	_ struct{}
 }

@@ -104,12 +104,16 @@ func (e *engine) windowFinding(ctx context.Context, key series.Key, ent *entry, 
 		end, ok := e.endFinding(ctx, ent, &key, f, now.UnixNano())
 		return windowFinding{key: key, finding: *f, end: &end}, ok
 	}
+	if e.heedWindow(ctx, ent, &key, f, now) {
+		return out, false
+	}
 	if f.severity < e.cfg.MinSeverity {
 		e.tel.builder.AnomaliesSuppressedTotal.Add(ctx, 1, e.tel.suppressed[suppressMinSeverity]...)
 		return out, false
 	}
 	out = windowFinding{key: key, finding: *f, anomaly: newAnomaly(&key, key.Model, "", now.UnixNano(), f)}
 	e.note(ctx, ent, ruleJudge, &out.anomaly, f.onset, out.anomaly.Time.UnixNano(), "")
+	e.rememberFinding(out.anomaly.ID, f)
 	e.tel.found(ctx, f)
 	return out, true
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
 	"github.com/llm-devops/llm-sentinel/internal/detect"
+	"github.com/llm-devops/llm-sentinel/internal/feedback"
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/series"
 )
@@ -48,15 +49,20 @@ type engine struct {
 	now func() time.Time
 	// peers is nil when nothing asks for them.
 	peers *peers
+	// taught is what people have said about anomalies, recent how those were
+	// judged that were marked last.
+	taught feedback.Memory
+	recent feedback.Recent
 
 	// outlets are where the spans that the engine makes itself may go.
 	outMu   sync.Mutex
 	outlets []*outlet
 
 	// Set by start, cleared by shutdown.
-	snapshots *snapshots
-	cancel    context.CancelFunc
-	done      sync.WaitGroup
+	snapshots  *snapshots
+	unregister func()
+	cancel     context.CancelFunc
+	done       sync.WaitGroup
 }
 
 // judge is one metric that is judged.
@@ -190,7 +196,12 @@ func (e *engine) start(ctx context.Context, host component.Host) error {
 		e.snapshots = &snapshots{engine: e, client: client}
 		e.snapshots.load(ctx)
 	}
-	if err := e.tel.observe(e); err != nil {
+	err := e.tel.observe(e)
+	if err == nil {
+		err = e.register(ctx, host)
+	}
+	if err != nil {
+		e.tel.builder.Shutdown()
 		if e.snapshots != nil {
 			_ = e.snapshots.client.Close(ctx)
 		}
@@ -208,6 +219,7 @@ func (e *engine) shutdown(ctx context.Context) error {
 	if e.cancel == nil {
 		return nil
 	}
+	e.leave()
 	e.cancel()
 	e.cancel = nil
 	e.done.Wait()
@@ -238,6 +250,7 @@ func (e *engine) maintain(ctx context.Context) {
 			return
 		case <-sweep.C:
 			e.table.Sweep(e.now().UnixNano(), sweepBudget)
+			e.taught.Expire(e.now())
 		case <-pass.C:
 			if e.conversations != nil {
 				e.conversations.sweep(e.now())

@@ -120,7 +120,7 @@ func (ent *entry) outside() (set uint, since [len(metrics)]int64) {
 func (b *batch) beginEpisodes(ent *entry, o outcome) {
 	began := false
 	for i := range b.judges {
-		if !o.has(o.anomalous, i) {
+		if !o.has(o.anomalous&^o.kept, i) {
 			continue
 		}
 		m := b.judges[i].metric

@@ -67,7 +67,7 @@ func assertOptions(t *testing.T, prefix string, v reflect.Value) {
 		switch key {
 		case "", "detectors", "metrics":
 			continue
-		case "storage":
+		case "storage", "llm_storage":
 			assert.Equal(t, "none", row(t, key)[1])
 			continue
 		}
@@ -102,7 +102,7 @@ func TestReadmeTellsTheTablesAsTheyAre(t *testing.T) {
 // The examples of the README are configurations that work.
 func TestReadmeExamplesAreValid(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
-	require.Len(t, blocks, 4)
+	require.Len(t, blocks, 5)
 	for _, b := range blocks {
 		var doc map[string]any
 		require.NoError(t, yaml.Unmarshal([]byte(b[1]), &doc))

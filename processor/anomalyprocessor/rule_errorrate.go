@@ -41,6 +41,12 @@ func (r errorRateRule) readState(src []byte) (ruleState, error) {
 
 func (errorRateRule) pass(_ ruleState, _ time.Time, found []finding) []finding { return found }
 
+func (errorRateRule) untell(st ruleState, f *finding) {
+	if f.metric == metricErrorRate {
+		(*rate.ErrorState)(st.(*errorRateState)).Untell()
+	}
+}
+
 func (r errorRateRule) call(b *batch, st ruleState, late bool, found []finding) []finding {
 	s := (*rate.ErrorState)(st.(*errorRateState))
 	if late {

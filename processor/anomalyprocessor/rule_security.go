@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -324,6 +325,16 @@ func (r *securityRule) tell(b *batch, s *securityState, kind int, f finding, fou
 	s.told[kind] = b.at
 	f.context = withText(f.context, contextThreat, threatNames[kind])
 	return append(found, f)
+}
+
+// untell ends the cool-down of the kind of the finding.
+func (*securityRule) untell(st ruleState, f *finding) {
+	if f.typ != anomaly.TypeSecurityThreat {
+		return
+	}
+	if kind := slices.Index(threatNames[:], f.context[contextThreat]); kind >= 0 {
+		st.(*securityState).told[kind] = 0
+	}
 }
 
 // types names what was found, for the context.

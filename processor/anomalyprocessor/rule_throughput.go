@@ -41,6 +41,12 @@ func (r throughputRule) readState(src []byte) (ruleState, error) {
 	return (*throughputState)(s), err
 }
 
+func (throughputRule) untell(st ruleState, f *finding) {
+	if f.metric == metricThroughput {
+		(*rate.ArrivalState)(st.(*throughputState)).Untell()
+	}
+}
+
 func (r throughputRule) call(b *batch, st ruleState, late bool, found []finding) []finding {
 	s := (*rate.ArrivalState)(st.(*throughputState))
 	if late {

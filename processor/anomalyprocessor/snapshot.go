@@ -1,6 +1,7 @@
 package anomalyprocessor
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -50,6 +51,44 @@ type snapshots struct {
 	// failing is set while saving fails, so that a broken storage is logged
 	// when it breaks and when it works again, not every interval.
 	failing bool
+	// feedback is what was written last of what people said.
+	feedback []byte
+}
+
+// feedbackKey is where what people have said about anomalies is kept. It is apart
+// from the baselines: a configuration that judges differently costs those only.
+const feedbackKey = "feedback"
+
+// loadFeedback restores what people have said. Without it the engine starts with
+// what the llm_storage extension hands over.
+func (s *snapshots) loadFeedback(ctx context.Context) {
+	e := s.engine
+	value, err := s.client.Get(ctx, feedbackKey)
+	if err == nil && value != nil {
+		if err = e.taught.Read(value); err == nil {
+			s.feedback = value
+		}
+	}
+	if err != nil {
+		e.tel.builder.SnapshotFailuresTotal.Add(ctx, 1, metric.WithAttributeSet(e.tel.load))
+		e.log.Error("what was learned from feedback was not restored", zap.Error(err), zap.Stringer("storage", e.cfg.Storage))
+	}
+}
+
+// saveFeedback writes what people have said, when there is news.
+func (s *snapshots) saveFeedback(ctx context.Context) error {
+	if s.engine.taught.Len() == 0 && s.feedback == nil {
+		return nil
+	}
+	value := s.engine.taught.Append(nil)
+	if bytes.Equal(value, s.feedback) {
+		return nil
+	}
+	if err := s.client.Set(ctx, feedbackKey, value); err != nil {
+		return fmt.Errorf("write the feedback: %w", err)
+	}
+	s.feedback = value
+	return nil
 }
 
 // load restores the newest snapshot. Whatever is wrong with it, detection
@@ -73,6 +112,9 @@ func (s *snapshots) load(ctx context.Context) {
 		}
 		e.tel.builder.SnapshotFailuresTotal.Add(ctx, 1, metric.WithAttributeSet(e.tel.load))
 		e.log.Error("baselines were not restored, detection starts cold", zap.Error(err), zap.Stringer("storage", e.cfg.Storage))
+	}
+	if err == nil || errors.Is(err, errRefused) { // else the storage does not work
+		s.loadFeedback(ctx)
 	}
 	restored := int64(e.table.Len())
 	e.tel.builder.SnapshotRestoredSeries.Record(ctx, restored)
@@ -213,6 +255,9 @@ func (s *snapshots) save(ctx context.Context) error {
 	begin := e.now()
 	h := head{savedAt: begin, metrics: s.slots()}
 	h, err := saveSnapshot(ctx, s.client, h, s.fill)
+	if err == nil {
+		err = s.saveFeedback(ctx)
+	}
 	if errors.Is(err, context.Canceled) {
 		return err // shutdown goes on with a snapshot of its own
 	}

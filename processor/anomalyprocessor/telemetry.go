@@ -29,12 +29,14 @@ const (
 	suppressOngoing = iota
 	suppressMinSeverity
 	suppressSameType
+	suppressFeedback
+	suppressMuted
 	numSuppressions
 )
 
 var (
 	skipNames     = [...]string{"failed_call", "no_values", "repeated", "evaluator_limit"}
-	suppressNames = [numSuppressions]string{"ongoing", "min_severity", "same_type"}
+	suppressNames = [numSuppressions]string{"ongoing", "min_severity", "same_type", "feedback", "muted"}
 	limitNames    = [numLimits]string{"group_size", "memory", "related"}
 )
 
@@ -113,6 +115,12 @@ func labels(pairs ...string) []metric.AddOption {
 func (t *telemetry) observe(e *engine) error {
 	if err := t.builder.RegisterSeriesCallback(func(_ context.Context, o metric.Int64Observer) error {
 		o.Observe(e.table.Stats().Series)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := t.builder.RegisterFeedbackVerdictsCallback(func(_ context.Context, o metric.Int64Observer) error {
+		o.Observe(int64(e.taught.Len()))
 		return nil
 	}); err != nil {
 		return err

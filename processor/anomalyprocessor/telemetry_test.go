@@ -7,9 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
 // No metric is declared that nothing records.
@@ -41,6 +45,7 @@ func TestEveryDeclaredMetricIsRecorded(t *testing.T) {
 		r.send(g.call())
 	}
 	require.NoError(t, r.eng.snapshots.save(context.Background()))
+	r.eng.Learn(r.verdictOn(&anomaly.Anomaly{ID: uuid.New(), Service: "chat-api"}, store.VerdictTrue))
 	r.eng.table.Sweep(epoch.Add(48*time.Hour).UnixNano(), 1)
 
 	for name, m := range declared.Telemetry.Metrics {

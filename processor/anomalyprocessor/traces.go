@@ -41,14 +41,17 @@ type batch struct {
 	// content is scratch memory for rules that read texts.
 	content  genai.Event
 	verdicts [len(metrics)]detect.Verdict
+	// before is what the states remembered of having told, see gate.go. It is set
+	// with a verdict.
+	before [len(metrics)]detect.Told
 	// signals and marks are what the event carries beside its numbers; from is
 	// where it was read.
 	signals  genai.Signal
 	marks    genai.Marks
 	from     origin
 	delivery delivery
-	// found is what the rules have found on the event.
-	found []finding
+	// found is what the rules have found on the event, and told what is told of it.
+	found, told []finding
 	// ended are the episodes that end with the event.
 	ended []ending
 	// resolved are the anomalies that are over with it.
@@ -267,10 +270,12 @@ func (b *batch) judge(ctx context.Context, from origin) []anomaly.Anomaly {
 		if j.log && j.model.AbsorbLn(st, b.at, b.ln(j.metric)) || !j.log && j.model.Absorb(st, b.at, x) {
 			continue
 		}
+		before := st.Told()
 		v := j.model.Observe(st, b.at, x)
 		if v.Anomalous {
 			o.anomalous |= 1 << i
 			b.verdicts[i] = v // it is large, and nearly always not needed
+			b.before[i] = before
 		}
 		if v.Alarm {
 			o.alarms |= 1 << i
@@ -336,6 +341,7 @@ func (b *batch) repeated(ent *entry) (found []anomaly.Anomaly, again bool) {
 // tell reports what the event shows and remembers it, in case that the span is
 // sent again. It runs while ent is locked.
 func (b *batch) tell(ctx context.Context, from origin, ent *entry, key *series.Key, o outcome) []anomaly.Anomaly {
+	b.heed(ent, key, &o)
 	b.beginEpisodes(ent, o)
 	found := b.report(ctx, from, ent, key, o)
 	b.resolved = b.endEpisodes(ctx, ent, key)

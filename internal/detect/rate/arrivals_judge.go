@@ -269,6 +269,16 @@ func (m *Arrivals) news(s *ArrivalState, sev uint8, at int64, r *ArrivalReport) 
 	return Alarm
 }
 
+// Untell takes back the alarm that was given last, when nobody was told of it:
+// the episode alarms when it becomes high or critical, and so does another one
+// within the cool-down.
+func (s *ArrivalState) Untell() {
+	s.lastTold[s.report.Change] = 0
+	if s.change != Steady {
+		s.told = Low
+	}
+}
+
 // Silence judges that nothing comes, at the arrival time now. It says nothing
 // about a stream that is not live: a replay and a backlog come when they come.
 func (m *Arrivals) Silence(s *ArrivalState, now int64) Signal {

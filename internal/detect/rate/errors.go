@@ -301,6 +301,16 @@ func (s *ErrorState) tell(at int64, sev uint8) Signal {
 	return Alarm
 }
 
+// Untell takes back the alarm that was given last, when nobody was told of it:
+// the episode alarms when it becomes high or critical, and so does another one
+// within the cool-down.
+func (s *ErrorState) Untell() {
+	s.lastTold = 0
+	if s.on {
+		s.told = Low
+	}
+}
+
 // worsen sets the rate that a recovery is tested against.
 func (s *ErrorState) worsen() {
 	s.worst = min(max(s.rate(), min(2*s.null, (1+s.null)/2)), .99)

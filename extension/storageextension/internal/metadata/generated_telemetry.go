@@ -25,17 +25,20 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                       metric.Meter
-	mu                          sync.Mutex
-	registrations               []metric.Registration
-	StorageBytes                metric.Int64ObservableGauge
-	StorageErrorsTotal          metric.Int64Counter
-	StoragePartitions           metric.Int64ObservableGauge
-	StorageRefusedTotal         metric.Int64ObservableCounter
-	StorageRetiredTotal         metric.Int64ObservableCounter
-	StorageRows                 metric.Int64ObservableGauge
-	StorageWriteDurationSeconds metric.Float64Histogram
-	StorageWritesTotal          metric.Int64Counter
+	meter                        metric.Meter
+	mu                           sync.Mutex
+	registrations                []metric.Registration
+	StorageBaselinesSkippedTotal metric.Int64Counter
+	StorageBytes                 metric.Int64ObservableGauge
+	StorageErrorsTotal           metric.Int64Counter
+	StorageFeedMissedTotal       metric.Int64Counter
+	StorageFeedSubscribers       metric.Int64ObservableGauge
+	StoragePartitions            metric.Int64ObservableGauge
+	StorageRefusedTotal          metric.Int64ObservableCounter
+	StorageRetiredTotal          metric.Int64ObservableCounter
+	StorageRows                  metric.Int64ObservableGauge
+	StorageWriteDurationSeconds  metric.Float64Histogram
+	StorageWritesTotal           metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -55,6 +58,21 @@ func (builder *TelemetryBuilder) RegisterStorageBytesCallback(cb metric.Int64Cal
 		cb(ctx, &observerInt64{inst: builder.StorageBytes, obs: o})
 		return nil
 	}, builder.StorageBytes)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterStorageFeedSubscribersCallback sets callback for observable StorageFeedSubscribers metric.
+func (builder *TelemetryBuilder) RegisterStorageFeedSubscribersCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.StorageFeedSubscribers, obs: o})
+		return nil
+	}, builder.StorageFeedSubscribers)
 	if err != nil {
 		return err
 	}
@@ -152,6 +170,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.StorageBaselinesSkippedTotal, err = builder.meter.Int64Counter(
+		"sentinel_storage_baselines_skipped_total",
+		metric.WithDescription("Series whose baselines were not written in a pull because more than max_series had a call. They take turns. [Development]"),
+		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.StorageBytes, err = builder.meter.Int64ObservableGauge(
 		"sentinel_storage_bytes",
 		metric.WithDescription("Size of the data that is kept. [Development]"),
@@ -162,6 +186,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"sentinel_storage_errors_total",
 		metric.WithDescription("Writes and queries that failed, without those that their caller cancelled. [Development]"),
 		metric.WithUnit("{operation}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.StorageFeedMissedTotal, err = builder.meter.Int64Counter(
+		"sentinel_storage_feed_missed_total",
+		metric.WithDescription("Anomalies that a subscriber missed because it did not keep up, summed over subscribers. [Development]"),
+		metric.WithUnit("{anomaly}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.StorageFeedSubscribers, err = builder.meter.Int64ObservableGauge(
+		"sentinel_storage_feed_subscribers",
+		metric.WithDescription("Subscribers to new anomalies. [Development]"),
+		metric.WithUnit("{subscriber}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.StoragePartitions, err = builder.meter.Int64ObservableGauge(

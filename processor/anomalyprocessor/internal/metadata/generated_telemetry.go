@@ -41,6 +41,8 @@ type TelemetryBuilder struct {
 	EventsProcessedTotal      metric.Int64Counter
 	EventsSkippedTotal        metric.Int64Counter
 	ExplanationsLimitedTotal  metric.Int64Counter
+	FeedbackTotal             metric.Int64Counter
+	FeedbackVerdicts          metric.Int64ObservableGauge
 	Series                    metric.Int64ObservableGauge
 	SeriesEvictedTotal        metric.Int64ObservableCounter
 	SeriesOverflowTotal       metric.Int64Counter
@@ -82,6 +84,21 @@ func (builder *TelemetryBuilder) RegisterConversationsEvictedTotalCallback(cb me
 		cb(ctx, &observerInt64{inst: builder.ConversationsEvictedTotal, obs: o})
 		return nil
 	}, builder.ConversationsEvictedTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterFeedbackVerdictsCallback sets callback for observable FeedbackVerdicts metric.
+func (builder *TelemetryBuilder) RegisterFeedbackVerdictsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.FeedbackVerdicts, obs: o})
+		return nil
+	}, builder.FeedbackVerdicts)
 	if err != nil {
 		return err
 	}
@@ -226,6 +243,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"sentinel_explanations_limited_total",
 		metric.WithDescription("Statements or related anomalies that an explanation lacks because a bound was reached. [Development]"),
 		metric.WithUnit("{statement}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.FeedbackTotal, err = builder.meter.Int64Counter(
+		"sentinel_feedback_total",
+		metric.WithDescription("Verdicts of people on anomalies that were learned from. What was known already does not count. [Development]"),
+		metric.WithUnit("{verdict}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.FeedbackVerdicts, err = builder.meter.Int64ObservableGauge(
+		"sentinel_feedback_verdicts",
+		metric.WithDescription("Verdicts of people that are in memory. [Development]"),
+		metric.WithUnit("{verdict}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.Series, err = builder.meter.Int64ObservableGauge(

@@ -28,6 +28,10 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterFeedbackVerdictsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterSeriesCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -47,6 +51,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.EventsProcessedTotal.Add(context.Background(), 1)
 	tb.EventsSkippedTotal.Add(context.Background(), 1)
 	tb.ExplanationsLimitedTotal.Add(context.Background(), 1)
+	tb.FeedbackTotal.Add(context.Background(), 1)
 	tb.SeriesOverflowTotal.Add(context.Background(), 1)
 	tb.SnapshotDurationSeconds.Record(context.Background(), 1)
 	tb.SnapshotFailuresTotal.Add(context.Background(), 1)
@@ -89,6 +94,12 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExplanationsLimitedTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualFeedbackTotal(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualFeedbackVerdicts(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualSeries(t, testTel,
