@@ -87,7 +87,7 @@ func (k *answers) kept(path string, next http.HandlerFunc) http.HandlerFunc {
 				rec.replay(w, r)
 				return
 			}
-			newAnswer(rec.header.Get("Content-Type"), rec.body.Bytes()).send(w, r, rec.body.Bytes())
+			newAnswer(rec.header, rec.body.Bytes()).send(w, r, rec.body.Bytes())
 			return
 		}
 		var plain []byte
@@ -97,7 +97,7 @@ func (k *answers) kept(path string, next http.HandlerFunc) http.HandlerFunc {
 				return cache.Loaded{}, rec
 			}
 			plain = rec.body.Bytes()
-			return cache.Loaded{Value: newAnswer(rec.header.Get("Content-Type"), plain).encode(), TTL: ttl}, nil
+			return cache.Loaded{Value: newAnswer(rec.header, plain).encode(), TTL: ttl}, nil
 		})
 		var a answer
 		if err == nil {

@@ -270,8 +270,8 @@ func TestWaitingForAnotherRequestsAnswerEndsInTime(t *testing.T) {
 }
 
 func FuzzDecodeAnswer(f *testing.F) {
-	f.Add(newAnswer(typeJSON, []byte("{}")).encode())
-	f.Add(newAnswer(typeJSON, make([]byte, 2*minGzipBytes)).encode())
+	f.Add(newAnswer(http.Header{"Content-Type": {typeJSON}, "Link": {"<x>"}}, []byte("{}")).encode())
+	f.Add(newAnswer(http.Header{"Content-Type": {typeJSON}}, make([]byte, 2*minGzipBytes)).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := decodeAnswer(b)
 		if err == nil {
