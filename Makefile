@@ -97,7 +97,7 @@ e2e-kafka: $(BIN) ## 200,000 OTLP and 200,000 JSON events through a real Kafka, 
 .PHONY: integration
 integration: services ## the exporters' tests against the real servers
 	@eval "$$(scripts/services/services.sh env)" && \
-	  go test -count=1 -timeout 10m ./exporter/... $(ARGS)
+	  go test -count=1 -timeout 10m ./exporter/... ./internal/cache ./extension/queryextension $(ARGS)
 
 .PHONY: price-oracle
 price-oracle: ## costs against the reference implementation of genai-prices (needs node, npm and the network)
