@@ -168,6 +168,12 @@ func scenarios() []scenario {
 		{path: pathMetrics, status: 508, request: func(r *http.Request) { r.Header.Set(headerMetricsFetch, "1") }},
 		{path: pathStream, status: 200, prepare: (*api).stopStreamsSoon},
 		{path: pathStream, status: 400, request: to(pathStream + "?severity=x")},
+		{path: pathStream, status: 408, options: slow, adjust: func(s *server) {
+			s.reader = func(ctx context.Context) (store.Reader, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		}},
 		{path: pathStream, status: 429, options: map[string]any{"max_streams": 1}, prepare: func(a *api) { a.streams <- struct{}{} }},
 		{path: pathStream, status: 503, prepare: func(a *api) { a.endStreams() }},
 		{method: http.MethodPost, path: pathGive, status: 201, prepare: fillStore},

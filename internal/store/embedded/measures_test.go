@@ -36,8 +36,12 @@ func randomMeasures(r *rand.Rand, hour int64, n int) (names [][len(dimensionColu
 
 func encode(hour int64, names [][len(dimensionColumns)]string, list []measure) []byte {
 	w := newChunkWriter(hour)
+	groups := map[[len(dimensionColumns)]string]int{}
 	for i := range list {
-		w.add(&names[i], &list[i])
+		if _, ok := groups[names[i]]; !ok {
+			groups[names[i]] = len(groups)
+		}
+		w.add(groups[names[i]], &names[i], &list[i])
 	}
 	return w.bytes()
 }
