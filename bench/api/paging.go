@@ -21,7 +21,7 @@ type walk struct {
 	elapsed                  time.Duration
 }
 
-// measurePaging reads the stored hour while events arrive, half of them late
+// measurePaging reads the stored hour while events arrive, some of them late
 // ones within that hour. Each event that was there before must be seen exactly
 // once; those that arrive at most once.
 func measurePaging(ctx context.Context, p *process, o options) (walk, error) {

@@ -124,8 +124,12 @@ func fill(ctx context.Context, w store.Writer, events int, end time.Time) error 
 	return w.WriteAnomalies(ctx, found)
 }
 
-// arrivals write batches at a rate: every second event is of now, the others
-// are late ones that lie within the hour that was stored before.
+// late is how many of the events that arrive are of now for each one that is
+// late and lies within the hour that was stored before. More of them would keep a
+// reader on a busy machine from ever reaching the end.
+const late = 20
+
+// arrivals write batches at a rate.
 type arrivals struct {
 	cancel context.CancelFunc
 	done   chan error
@@ -153,7 +157,7 @@ func (a *arrivals) begin(ctx context.Context, w store.Writer, first, rate int, e
 					rows := make([]genai.Event, 0, batch)
 					for ; n < due && len(rows) < batch; n++ {
 						at := time.Now()
-						if n%2 == 0 {
+						if n%late == 0 {
 							at = within(n*7919%1_000_000, 1_000_000, end)
 						}
 						rows = append(rows, event(n, at))
