@@ -95,6 +95,18 @@ func TestNoFileHoldsWhatIsOnlyForBuilders(t *testing.T) {
 	}
 }
 
+func TestTheLicencesOfWhatIsBundledAreInside(t *testing.T) {
+	var text string
+	for name, f := range load() {
+		if strings.HasPrefix(name, "/assets/licences-") {
+			text = string(f.plain)
+		}
+	}
+	for _, want := range []string{"preact", "uplot", "Permission is hereby granted", "Jason Miller", "Leon Sorokin"} {
+		assert.Contains(t, text, want)
+	}
+}
+
 func TestBothEncodingsAreTheSameFileUnderDifferentTags(t *testing.T) {
 	plain := get(t, http.MethodGet, "/")
 	zipped := get(t, http.MethodGet, "/", "Accept-Encoding", "br, gzip;q=0.8")
