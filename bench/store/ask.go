@@ -51,7 +51,7 @@ func (b *bench) questions() []question {
 		}},
 	}
 	service, share := b.sample.service(.05, b.o.events)
-	b.report.note = fmt.Sprintf("The aggregates are of %s, which has %.1f %% of the events.", service, share*100)
+	b.report.aggregates = fmt.Sprintf("The aggregates are of %s, which has %.1f %% of the events.", service, share*100)
 	if a, ok := any(s).(store.Aggregator); ok && s.Capabilities().Aggregate {
 		list = append(list, question{"aggregate_ms", max(1, b.o.reads/20), func(ctx context.Context, _ int) (int, error) {
 			return drain(a.Aggregate(ctx, store.AggregateQuery{Service: service, Start: end.Add(-24 * time.Hour), End: end, Step: time.Minute}))

@@ -95,6 +95,7 @@ func run(ctx context.Context, o options, out, progressTo io.Writer) (err error) 
 		o: o, dir: dir, from: time.Now().Add(-span).Truncate(time.Hour), now: time.Now, tell: &progress{to: progressTo},
 		sample: newSample(o.seed, o.reads),
 	}
+	b.report.measured = func(x result) { fmt.Fprintln(progressTo, x) }
 	b.report.load[0] = loadAverage()
 	for _, part := range []struct {
 		name string

@@ -16,11 +16,15 @@ import (
 
 // report is what was measured.
 type report struct {
-	load    [2]string
-	note    string
-	hours   int64
-	answers []answer
-	results []result
+	load [2]string
+	// aggregates says of what they are, notes what else must be known.
+	aggregates string
+	notes      []string
+	hours      int64
+	answers    []answer
+	results    []result
+	// measured, if set, is told each figure.
+	measured func(result)
 }
 
 type result struct {
@@ -40,7 +44,11 @@ type answer struct {
 }
 
 func (r *report) add(name string, value float64, unit string) {
-	r.results = append(r.results, result{"store." + name, value, unit})
+	x := result{"store." + name, value, unit}
+	r.results = append(r.results, x)
+	if r.measured != nil {
+		r.measured(x)
+	}
 }
 
 func (r *report) question(name string, times []time.Duration, used time.Duration, rows int) {
@@ -75,13 +83,20 @@ func (r *report) print(to io.Writer, o options) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	fmt.Fprintf(&out, "\n%s Load average at the beginning %s, at the end %s.\n", r.note, r.load[0], r.load[1])
+	fmt.Fprintf(&out, "\n%s Load average at the beginning %s, at the end %s.\n", r.aggregates, r.load[0], r.load[1])
+	for _, n := range r.notes {
+		fmt.Fprintln(&out, n)
+	}
 	fmt.Fprintf(&out, "ingest_cpu_s_per_m is processor time of the process with all background work, without the generator.\n\n")
 	for _, x := range r.results {
-		fmt.Fprintf(&out, "RESULT %s %s %s\n", x.name, strconv.FormatFloat(x.value, 'f', x.digits(), 64), x.unit)
+		fmt.Fprintln(&out, "RESULT", x)
 	}
 	_, err := out.WriteTo(to)
 	return err
+}
+
+func (r result) String() string {
+	return r.name + " " + strconv.FormatFloat(r.value, 'f', r.digits(), 64) + " " + r.unit
 }
 
 func (r result) digits() int {

@@ -185,7 +185,7 @@ func TestSession(t *testing.T) {
 	old := callOf(9, 200*time.Hour, "chat-api", "gpt-4", 1, 0)
 	old.Conversation = id
 	a.store.addEvents(old, makeEvent(10, 0))
-	a.store.with(func(f *fakeReader) { f.anomalies = append(ofTrace, makeAnomaly(20, 0)) })
+	a.store.with(func(f *fakeReader) { f.anomalies = append(f.anomalies, append(ofTrace, makeAnomaly(20, 0))...) })
 	got, _ := data[calls](a, fill(pathSession, id))
 	assert.Equal(t, id, got.SessionID)
 	assert.Equal(t, 3, got.Calls)

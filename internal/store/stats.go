@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // Stats are figures about what a backend holds and did. Counts of a backend
 // that does not know a figure stay zero.
 type Stats struct {
@@ -18,6 +20,13 @@ type Stats struct {
 	// because their time lies outside of what the backend keeps.
 	RefusedTooOld      int64
 	RefusedTooFarAhead int64
+	// Backups and BackupFailures count copies that were made and verified, and
+	// attempts that failed, since the backend was opened. LastBackup is when the
+	// last copy was begun, zero for none, and BackupBytes its size.
+	Backups        int64
+	BackupFailures int64
+	BackupBytes    int64
+	LastBackup     time.Time
 }
 
 // Observable is implemented by backends that know their figures. Stats is

@@ -3,12 +3,14 @@ package embedded
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
 	"zombiezen.com/go/sqlite"
 
 	"github.com/llm-devops/llm-sentinel/internal/store"
@@ -26,34 +28,15 @@ const maxAggregateBytes = 256 << 20
 func (s *Store) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2[store.Aggregate, error] {
 	asked, err := newAggregation(&q)
 	return stream(ctx, s, "aggregate events", err, func(conn *sqlite.Conn, emit func(store.Aggregate, int) error) error {
-		a := &aggregation{
-			sel: asked.sel, by: asked.by, step: asked.step, start: asked.start,
-			groups: map[store.Group]int{}, cells: map[cellKey]*cell{},
+		a := asked.again()
+		err := a.run(ctx, conn, true)
+		if errors.Is(err, errMeasures) {
+			// They were made from the events, which are still there.
+			s.cfg.Logger.Error("reading events instead of damaged measures", zap.String("directory", s.cfg.Directory), zap.Error(err))
+			a = asked.again()
+			err = a.run(ctx, conn, false)
 		}
-		parts, err := partitionsFor(conn, &a.sel)
 		if err != nil {
-			return err
-		}
-		for _, p := range parts {
-			if p.events == 0 {
-				continue
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if p.measured == p.events && a.sel.trace == nil && len(a.sel.texts) == 0 {
-				err = a.addMeasures(ctx, conn, p)
-			} else {
-				err = a.addEvents(conn, p)
-			}
-			if err != nil {
-				return err
-			}
-			if err := a.finish(p.hour + 1); err != nil {
-				return err
-			}
-		}
-		if err := a.finish(math.MaxInt64); err != nil {
 			return err
 		}
 		for i := range a.done {
@@ -63,6 +46,40 @@ func (s *Store) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2
 		}
 		return nil
 	})
+}
+
+// run reads all hours of the range.
+func (a *aggregation) run(ctx context.Context, conn *sqlite.Conn, measures bool) error {
+	parts, err := partitionsFor(conn, &a.sel)
+	if err != nil {
+		return err
+	}
+	_, byKey := a.sel.key()
+	for _, p := range parts {
+		if p.events == 0 {
+			continue
+		}
+		if measures && !byKey && p.measured == p.events {
+			err = a.addMeasures(ctx, conn, p)
+		} else {
+			err = a.addEvents(conn, p)
+		}
+		if err != nil {
+			return err
+		}
+		if err := a.finish(p.hour + 1); err != nil {
+			return err
+		}
+	}
+	return a.finish(math.MaxInt64)
+}
+
+// again is a run of the same question that has not begun.
+func (a *aggregation) again() *aggregation {
+	return &aggregation{
+		sel: a.sel, by: a.by, step: a.step, start: a.start, maxBytes: maxAggregateBytes,
+		groups: map[store.Group]int{}, cells: map[cellKey]*cell{},
+	}
 }
 
 // dimensionColumns are the columns of the dimensions, in their order.
@@ -81,6 +98,8 @@ type aggregation struct {
 	cells  map[cellKey]*cell
 	done   []store.Aggregate
 	calls  int
+	// maxBytes bounds the values of the open cells.
+	maxBytes int
 }
 
 // add counts a call of a group.
@@ -102,9 +121,9 @@ func (a *aggregation) checkMemory() error {
 	for _, c := range a.cells {
 		size += c.latency.bytes() + c.ttft.bytes()
 	}
-	if size > maxAggregateBytes {
+	if size > a.maxBytes {
 		return fmt.Errorf("%w: its values take more than %d bytes; ask for a shorter range, smaller steps or fewer dimensions",
-			store.ErrTooMany, maxAggregateBytes)
+			store.ErrTooMany, a.maxBytes)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func scanMeasure(stmt *sqlite.Stmt, m *measure) {
 	}
 }
 
-// dimensionsOf reads the dimensions of a row from the columns at first on. The
+// dimensionReader reads the dimensions of a row from the columns at first on. The
 // names that are not asked for are empty.
 type dimensionReader struct {
 	words *words
@@ -63,36 +63,55 @@ type dimensionReader struct {
 // what it said for the same names in the same hour.
 func (d *dimensionReader) number(stmt *sqlite.Stmt, add func(*[len(dimensionColumns)]string) int) (int, error) {
 	var ids [len(dimensionColumns)]int64
-	var names [len(dimensionColumns)]string
 	texts := false
 	col := d.first
 	for i, on := range d.by {
 		if !on {
 			continue
 		}
-		if t := stmt.ColumnType(col); t == sqlite.TypeInteger {
-			ids[i] = stmt.ColumnInt64(col)
-		} else if t != sqlite.TypeNull {
-			names[i], texts = stmt.ColumnText(col), true
+		if v := stmt.ColumnInt64(col); v != 0 && stmt.ColumnType(col) == sqlite.TypeInteger {
+			ids[i] = v
+		} else if !stmt.ColumnIsNull(col) {
+			texts = true
 		}
 		col++
 	}
-	if n, ok := d.ids[ids]; ok && !texts {
-		return n, nil
-	}
-	for i, id := range ids {
-		if id != 0 {
-			var err error
-			if names[i], err = d.words.text(id); err != nil {
-				return 0, err
-			}
+	if !texts {
+		if n, ok := d.ids[ids]; ok {
+			return n, nil
 		}
 	}
-	n := add(&names)
+	names, err := d.names(stmt, &ids)
+	if err != nil {
+		return 0, err
+	}
+	n := add(names)
 	if !texts {
 		d.ids[ids] = n
 	}
 	return n, nil
+}
+
+// names are the texts of a row's dimensions. ids are 0 where the row does not hold
+// an id of the dictionary.
+func (d *dimensionReader) names(stmt *sqlite.Stmt, ids *[len(dimensionColumns)]int64) (*[len(dimensionColumns)]string, error) {
+	names := new([len(dimensionColumns)]string)
+	col := d.first
+	for i, on := range d.by {
+		if !on {
+			continue
+		}
+		if ids[i] == 0 {
+			names[i] = stmt.ColumnText(col)
+		} else {
+			var err error
+			if names[i], err = d.words.text(ids[i]); err != nil {
+				return nil, err
+			}
+		}
+		col++
+	}
+	return names, nil
 }
 
 func (d *dimensionReader) columns() string {

@@ -36,6 +36,7 @@ func (s *Store) WriteBaselines(ctx context.Context, batch []store.Baseline) erro
 			if err != nil {
 				return err
 			}
+			s.w.touch(p.hour)
 			if err := s.w.addBaseline(p, r.nanos, &batch[r.index]); err != nil {
 				return err
 			}

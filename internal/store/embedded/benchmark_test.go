@@ -136,3 +136,66 @@ func BenchmarkReadEvents(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkAggregate measures aggregations of three hours of 200,000 events, by
+// their events and by their measures.
+func BenchmarkAggregate(b *testing.B) {
+	s := openBench(b)
+	end := time.Now().Truncate(time.Hour)
+	g := newTraffic(end.Add(-3 * time.Hour))
+	const events = 600_000
+	var service string
+	for g.n < events {
+		batch := g.batch(1000)
+		for i := range batch { // an hour lasts as long as 200,000 of them
+			batch[i].End = pcommon.NewTimestampFromTime(end.Add(-3*time.Hour + time.Duration(g.n-1000+uint64(i))*18*time.Millisecond))
+		}
+		service = batch[500].Service
+		require.NoError(b, s.WriteEvents(b.Context(), batch))
+	}
+	questions := []struct {
+		name string
+		q    store.AggregateQuery
+	}{
+		{"minutes of a service", store.AggregateQuery{Service: service, Step: time.Minute}},
+		{"minutes of a service by model", store.AggregateQuery{Service: service, Step: time.Minute, By: []store.Dimension{store.ByModel}}},
+		{"hours", store.AggregateQuery{Step: time.Hour}},
+		{"hours by service and model", store.AggregateQuery{Step: time.Hour, By: []store.Dimension{store.ByService, store.ByModel}}},
+		{"minutes by all", store.AggregateQuery{Step: time.Minute, By: []store.Dimension{store.ByService}}},
+	}
+	ask := func(kind string) {
+		for _, c := range questions {
+			c.q.Start, c.q.End = end.Add(-3*time.Hour), end
+			b.Run(kind+"/"+c.name, func(b *testing.B) {
+				b.ReportAllocs()
+				var calls int64
+				before := cpu()
+				for b.Loop() {
+					calls = 0
+					for a, err := range s.Aggregate(b.Context(), c.q) {
+						require.NoError(b, err)
+						calls += a.Calls
+					}
+				}
+				b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/float64(calls), "cpu-ns/event")
+				b.ReportMetric(float64(calls), "events")
+			})
+		}
+	}
+	ask("events")
+	b.Run("seal", func(b *testing.B) {
+		parts, err := listPartitions(s.w.conn)
+		require.NoError(b, err)
+		before := cpu()
+		for b.Loop() {
+			for _, p := range parts {
+				require.NoError(b, s.seal(b.Context(), p))
+			}
+		}
+		b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/events, "cpu-ns/event")
+		n, err := queryInt(s.w.conn, "SELECT sum(length(data)) FROM measures")
+		require.NoError(b, err)
+		b.ReportMetric(float64(n)/events, "B/event")
+	})
+	ask("measures")
+}

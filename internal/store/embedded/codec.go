@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -33,6 +35,8 @@ type binder struct {
 	stmt *sqlite.Stmt
 	dict func(string) (id int64, ok bool)
 	n    int
+	// scratch is working memory of one row.
+	scratch []byte
 }
 
 func (b *binder) skip() { b.n++ }
@@ -76,6 +80,42 @@ func (b *binder) count(v int64, known bool) {
 	if known {
 		b.stmt.BindInt64(b.n, v)
 	}
+}
+
+// appendStringMap appends m as a JSON object with sorted keys. Texts that need
+// escapes go the way of encoding/json.
+func appendStringMap(to []byte, m map[string]string) []byte {
+	var room [16]string
+	keys := room[:0]
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	to = append(to, '{')
+	for i, k := range keys {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = appendJSONString(to, k)
+		to = append(to, ':')
+		to = appendJSONString(to, m[k])
+	}
+	return append(to, '}')
+}
+
+func appendJSONString(to []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			j, err := json.Marshal(s)
+			if err != nil { // a string has a JSON form
+				j = []byte(`""`)
+			}
+			return append(to, j...)
+		}
+	}
+	to = append(to, '"')
+	to = append(to, s...)
+	return append(to, '"')
 }
 
 // vector binds a list of numbers as 32 bit floats, little endian.
@@ -136,11 +176,8 @@ func bindEvent(b *binder, nanos int64, e *genai.Event) error {
 	b.text(e.User)
 	b.text(e.ErrorMessage)
 	if b.skipIf(len(e.Metadata) == 0) {
-		j, err := json.Marshal(e.Metadata)
-		if err != nil {
-			return fmt.Errorf("encode metadata: %w", err)
-		}
-		b.text(string(j))
+		b.scratch = appendStringMap(b.scratch[:0], e.Metadata)
+		b.text(unsafe.String(unsafe.SliceData(b.scratch), len(b.scratch))) // text copies
 	}
 	b.text(e.PromptText)
 	b.text(e.ResponseText)

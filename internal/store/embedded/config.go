@@ -50,6 +50,8 @@ type Config struct {
 	// CheckBudget bounds the time that Open spends on looking for damage, the
 	// newest hours first. Zero means 2 s.
 	CheckBudget time.Duration
+	// Backup copies the database while it is in use. Zero means never.
+	Backup BackupConfig
 	// Now is the wall clock against which retention is measured. Nil means
 	// time.Now.
 	Now func() time.Time
@@ -78,7 +80,7 @@ func (c *Config) Validate() error {
 	if c.SyncInterval < 0 || c.SyncInterval > time.Minute {
 		errs = append(errs, fmt.Errorf("sync_interval must be between 0 (each write) and 1m, got %s", c.SyncInterval))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Backup.validate())...)
 }
 
 func (c Config) withDefaults() Config {

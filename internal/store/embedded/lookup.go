@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -88,41 +87,61 @@ func (e entries) offset(i int) int64 {
 	return int64(b[6])<<40 | int64(b[7])<<32 | int64(binary.BigEndian.Uint32(b[8:]))
 }
 
-// sorted returns the entries in order.
-func (e entries) sorted() entries {
-	type pair struct{ a, b uint64 }
-	keys := make([]pair, e.len())
-	for i := range keys {
-		keys[i] = pair{binary.BigEndian.Uint64(e.at(i)), uint64(binary.BigEndian.Uint32(e.at(i)[8:]))}
-	}
-	slices.SortFunc(keys, func(x, y pair) int {
-		switch {
-		case x.a < y.a || x.a == y.a && x.b < y.b:
-			return -1
-		case x == y:
-			return 0
-		default:
-			return 1
+// sortByHash sorts entries that are in order of time by hash, and by time where
+// hashes are equal: a stable radix sort, least significant byte first. scratch
+// is used as working memory and returned in its new size; it must not be e.
+func (e entries) sortByHash(scratch entries) entries {
+	scratch = slices.Grow(scratch[:0], len(e))[:len(e)]
+	from, to := e, scratch
+	for digit := 5; digit >= 0; digit-- { // an even number of passes ends in e
+		var next [256]int
+		for i := digit; i < len(from); i += entryBytes {
+			next[from[i]] += entryBytes
 		}
-	})
-	for i, k := range keys {
-		binary.BigEndian.PutUint64(e.at(i), k.a)
-		binary.BigEndian.PutUint32(e.at(i)[8:], uint32(k.b)) //nolint:gosec // it was 32 bits
+		at := 0
+		for d, n := range next {
+			next[d] = at
+			at += n
+		}
+		for i := 0; i < len(from); i += entryBytes {
+			d := from[i+digit]
+			copyEntry(to[next[d]:], from[i:])
+			next[d] += entryBytes
+		}
+		from, to = to, from
 	}
-	return e
+	return scratch
+}
+
+// copyEntry is faster than copy for this size.
+func copyEntry(to, from []byte) {
+	_, _ = to[entryBytes-1], from[entryBytes-1]
+	binary.LittleEndian.PutUint64(to, binary.LittleEndian.Uint64(from))
+	binary.LittleEndian.PutUint32(to[8:], binary.LittleEndian.Uint32(from[8:]))
+}
+
+// notAfter reports whether the first entry of x is not after that of y.
+func notAfter(x, y []byte) bool {
+	a, b := binary.BigEndian.Uint64(x), binary.BigEndian.Uint64(y)
+	return a < b || a == b && binary.BigEndian.Uint32(x[8:]) <= binary.BigEndian.Uint32(y[8:])
 }
 
 // mergeEntries merges two sorted sequences.
 func mergeEntries(x, y entries) entries {
-	out := make(entries, 0, len(x)+len(y))
-	for len(x) > 0 && len(y) > 0 {
-		if bytes.Compare(x[:entryBytes], y[:entryBytes]) <= 0 {
-			out, x = append(out, x[:entryBytes]...), x[entryBytes:]
+	out := make(entries, len(x)+len(y))
+	at := 0
+	for ; len(x) > 0 && len(y) > 0; at += entryBytes {
+		if notAfter(x, y) {
+			copyEntry(out[at:], x)
+			x = x[entryBytes:]
 		} else {
-			out, y = append(out, y[:entryBytes]...), y[entryBytes:]
+			copyEntry(out[at:], y)
+			y = y[entryBytes:]
 		}
 	}
-	return append(append(out, x...), y...)
+	at += copy(out[at:], x)
+	copy(out[at:], y)
+	return out
 }
 
 // run is one sorted sequence of entries of an hour.

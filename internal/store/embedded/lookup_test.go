@@ -25,14 +25,19 @@ func TestEntriesKeepHashAndTime(t *testing.T) {
 	}
 	var want []pair
 	var all []entries
+	var scratch entries
 	for range 5 {
 		var e entries
+		offset := int64(0)
 		for range 300 {
-			p := pair{r.Uint64() & hashMask >> r.IntN(48), r.Int64N(nanosPerHour)}
+			p := pair{r.Uint64() & hashMask >> r.IntN(48), r.Int64N(nanosPerHour / 300)}
+			offset += p.offset
+			p.offset = offset
 			want = append(want, p)
 			e = e.add(p.hash, -7*nanosPerHour+p.offset)
 		}
-		all = append(all, e.sorted())
+		scratch = e.sortByHash(scratch)
+		all = append(all, e)
 	}
 	merged := all[0]
 	for _, e := range all[1:] {

@@ -37,7 +37,8 @@ func (w *writer) appendRun(p *partition) error {
 	if len(p.noted) == 0 {
 		return nil
 	}
-	err := w.addRun(p, p.noted.sorted())
+	w.scratch = p.noted.sortByHash(w.scratch)
+	err := w.addRun(p, p.noted)
 	p.noted = p.noted[:0]
 	for err == nil {
 		group := crowdedLevel(p.runs)

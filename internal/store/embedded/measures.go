@@ -30,7 +30,7 @@ const (
 
 var errMeasures = errors.New("measures cannot be read")
 
-// measureKind is comparable. The names are those of dimensionColumns without the
+// measureKind is a kind as it is read. The names are those of dimensionColumns without the
 // service.
 type measureKind struct {
 	names [len(dimensionColumns) - 1]string
@@ -38,38 +38,41 @@ type measureKind struct {
 	known known
 }
 
-func kindOf(names *[len(dimensionColumns)]string, m *measure) measureKind {
-	k := measureKind{names: [len(dimensionColumns) - 1]string(names[1:]), known: m.known}
-	if m.failed {
-		k.flags |= kindFailed
-	}
-	if m.known&7 == 7 && m.tokens[0]+m.tokens[1] == m.tokens[2] {
-		k.flags |= kindDerived
-	}
-	return k
-}
-
 // chunkWriter makes one chunk.
 type chunkWriter struct {
-	kinds  map[measureKind]uint64
+	kinds  map[kindKey]uint64
 	header []byte // the kinds
 	rows   []byte
 	events int64
 	last   int64
 }
 
-func newChunkWriter(hour int64) *chunkWriter {
-	return &chunkWriter{kinds: map[measureKind]uint64{}, last: hour * nanosPerHour}
+// kindKey is a kind whose names are a group of the caller.
+type kindKey struct {
+	group int
+	flags byte
+	known known
 }
 
-// add appends an event that is not older than the one before.
-func (c *chunkWriter) add(names *[len(dimensionColumns)]string, m *measure) {
-	k := kindOf(names, m)
+func newChunkWriter(hour int64) *chunkWriter {
+	return &chunkWriter{kinds: map[kindKey]uint64{}, last: hour * nanosPerHour}
+}
+
+// add appends an event that is not older than the one before. names are those of
+// the group, which the caller numbers.
+func (c *chunkWriter) add(group int, names *[len(dimensionColumns)]string, m *measure) {
+	k := kindKey{group: group, known: m.known}
+	if m.failed {
+		k.flags |= kindFailed
+	}
+	if m.known&7 == 7 && m.tokens[0]+m.tokens[1] == m.tokens[2] {
+		k.flags |= kindDerived
+	}
 	n, ok := c.kinds[k]
 	if !ok {
 		n = uint64(len(c.kinds))
 		c.kinds[k] = n
-		for _, name := range k.names {
+		for _, name := range names[1:] {
 			c.header = binary.AppendUvarint(c.header, uint64(len(name)))
 			c.header = append(c.header, name...)
 		}

@@ -66,6 +66,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.lock = lock
 	s.loop.Go(s.work)
+	if cfg.Backup.Directory != "" {
+		s.loop.Go(s.backups)
+	}
 	s.loop.Go(s.seals)
 	return s, nil
 }
@@ -207,6 +210,23 @@ func queryInt(conn *sqlite.Conn, query string) (int64, error) {
 	return v, errors.Join(err, stmt.Finalize())
 }
 
+// quickCheck returns the first damage of a table, or of all of the database.
+func quickCheck(conn *sqlite.Conn, table string) (damage string, err error) {
+	query := "PRAGMA quick_check(1)"
+	if table != "" {
+		query = fmt.Sprintf("PRAGMA quick_check('%s')", table)
+	}
+	err = sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			if v := stmt.ColumnText(0); v != "ok" && damage == "" {
+				damage = v
+			}
+			return nil
+		},
+	})
+	return damage, err
+}
+
 // check looks for damage: the catalogue against the schema, and the structure
 // of the tables, newest first, until the budget is used up. What is left is
 // checked by SQLite whenever a page is read.
@@ -240,15 +260,7 @@ func check(conn *sqlite.Conn, cfg Config) error {
 	old := conn.SetInterrupt(ctx.Done())
 	defer conn.SetInterrupt(old)
 	for i, t := range tables {
-		var damage string
-		err := sqlitex.ExecuteTransient(conn, fmt.Sprintf("PRAGMA quick_check('%s')", t), &sqlitex.ExecOptions{
-			ResultFunc: func(stmt *sqlite.Stmt) error {
-				if v := stmt.ColumnText(0); v != "ok" && damage == "" {
-					damage = v
-				}
-				return nil
-			},
-		})
+		damage, err := quickCheck(conn, t)
 		switch {
 		case sqlite.ErrCode(err).ToPrimary() == sqlite.ResultInterrupt:
 			cfg.Logger.Info("event store is checked in part", zap.Int("tables_checked", i), zap.Int("tables", len(tables)),

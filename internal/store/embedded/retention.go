@@ -190,18 +190,23 @@ func (s *Store) retire(ctx context.Context, p catalogued, reason interface{ Add(
 
 // trim removes the oldest rows of an hour and returns their number.
 func (s *Store) trim(ctx context.Context, p catalogued) (int64, error) {
-	var events, anomalies int64
+	var events, anomalies, baselines int64
 	err := s.w.transaction(ctx.Done(), func() error {
 		s.w.touch(p.hour)
 		err := s.w.dropMeasures(p.hour)
 		if err != nil {
 			return err
 		}
-		if events, err = s.trimTable("ev_" + p.name); err != nil {
+		if events, err = s.trimTable("ev_"+p.name, "time, id"); err != nil {
 			return err
 		}
-		if anomalies, err = s.trimTable("an_" + p.name); err != nil {
+		if anomalies, err = s.trimTable("an_"+p.name, "time, id"); err != nil {
 			return err
+		}
+		if events+anomalies == 0 && p.layout > 1 { // all that is left
+			if baselines, err = s.trimTable("bl_"+p.name, "time, series"); err != nil {
+				return err
+			}
 		}
 		if err := s.trimLookup(p.hour); err != nil {
 			return err
@@ -217,7 +222,7 @@ func (s *Store) trim(ctx context.Context, p catalogued) (int64, error) {
 	s.stats.bySize.Add(events + anomalies)
 	used, err := s.w.used()
 	s.stats.bytes.Store(used)
-	return events + anomalies, err
+	return events + anomalies + baselines, err
 }
 
 // trimLookup drops what the lookup tells of rows that are gone.
@@ -239,8 +244,10 @@ func (s *Store) trimLookup(hour int64) error {
 	return p.count(0, 1)
 }
 
-func (s *Store) trimTable(table string) (int64, error) {
+// trimTable removes the first rows in the order of the columns, which are the
+// key of the table.
+func (s *Store) trimTable(table, key string) (int64, error) {
 	err := sqlitex.ExecuteTransient(s.w.conn, fmt.Sprintf(
-		"DELETE FROM %[1]s WHERE (time, id) IN (SELECT time, id FROM %[1]s ORDER BY time, id LIMIT %d)", table, trimRows), nil)
+		"DELETE FROM %[1]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[1]s ORDER BY %[2]s LIMIT %[3]d)", table, key, trimRows), nil)
 	return int64(s.w.conn.Changes()), err
 }

@@ -100,40 +100,49 @@ func (s *Store) sealNext(ctx context.Context, tried map[int64]uint64) error {
 // number of these, and anything that removes events resets it. While they are
 // made it is a negative number that nothing else uses.
 func (s *Store) seal(ctx context.Context, p catalogued) error {
-	mark := -2 - s.sealed.Add(1)
-	err := s.change(ctx, "seal hour", nil, func([]planned) error {
-		if err := s.w.dropMeasures(p.hour); err != nil {
-			return err
-		}
-		return s.w.setMeasured(p.hour, mark)
-	})
+	w, err := s.beginSeal(ctx, p)
 	if err != nil {
 		return err
 	}
-	w := &measureWriter{hour: p.hour, chunks: map[string]*chunkWriter{}, write: func(pieces []measurePiece) error {
-		return s.change(ctx, "seal hour", nil, func([]planned) error { return s.w.addMeasures(p.hour, mark, pieces) })
-	}}
 	// Pieces, so that a large hour takes no connection from others for long. What
 	// comes in between changes the number of events.
 	for more := true; more; {
-		err = s.snapshot(ctx, func(conn *sqlite.Conn) error {
+		err := s.snapshot(ctx, func(conn *sqlite.Conn) (err error) {
 			more, err = w.read(conn, p.name, sealRows)
 			return err
 		})
 		if err != nil {
 			return s.explain(ctx, "seal hour "+p.name, err)
 		}
-		if !more || w.size >= sealPiece {
-			if err := w.flush(); err != nil && !errors.Is(err, errChanged) {
-				return err
-			} else if err != nil {
-				return nil // it is found again when it is quiet
-			}
+		if more && w.size < sealPiece {
+			continue
+		}
+		if err := w.flush(); errors.Is(err, errChanged) {
+			return nil // it is found again when it is quiet
+		} else if err != nil {
+			return err
 		}
 	}
-	return s.change(ctx, "seal hour", nil, func([]planned) error {
-		return sqlitex.ExecuteTransient(s.w.conn, "UPDATE partitions SET measured = events WHERE hour = ? AND measured = ? AND events = ?",
-			&sqlitex.ExecOptions{Args: []any{p.hour, mark, w.events}})
+	return w.finish()
+}
+
+func (s *Store) beginSeal(ctx context.Context, p catalogued) (*measureWriter, error) {
+	mark := -2 - s.sealed.Add(1)
+	w := newMeasureWriter(p.hour)
+	w.write = func(pieces []measurePiece) error {
+		return s.change(ctx, "seal hour", nil, func([]planned) error { return s.w.addMeasures(p.hour, mark, pieces) })
+	}
+	w.finish = func() error {
+		return s.change(ctx, "seal hour", nil, func([]planned) error {
+			return sqlitex.ExecuteTransient(s.w.conn, "UPDATE partitions SET measured = events WHERE hour = ? AND measured = ? AND events = ?",
+				&sqlitex.ExecOptions{Args: []any{p.hour, mark, w.events}})
+		})
+	}
+	return w, s.change(ctx, "seal hour", nil, func([]planned) error {
+		if err := s.w.dropMeasures(p.hour); err != nil {
+			return err
+		}
+		return s.w.setMeasured(p.hour, mark)
 	})
 }
 
@@ -151,27 +160,44 @@ type measurePiece struct {
 type measureWriter struct {
 	hour   int64
 	chunks map[string]*chunkWriter
+	// ids and groups number the names that events share.
+	ids    map[[len(dimensionColumns)]int64]int
+	groups []measureGroup
 	size   int
 	seq    int64
 	full   []measurePiece
 	write  func([]measurePiece) error
+	// finish makes the measures valid, if nothing has changed.
+	finish func() error
 	// The events that were read, and the last of them.
 	events int64
 	last   int64
 	lastID [16]byte
 }
 
-func (w *measureWriter) add(names *[len(dimensionColumns)]string, m *measure) {
-	c := w.chunks[names[0]]
-	if c == nil {
-		c = newChunkWriter(w.hour)
-		w.chunks[names[0]] = c
+type measureGroup struct {
+	names [len(dimensionColumns)]string
+	chunk *chunkWriter // of the service, nil before the first event and after a flush
+}
+
+func newMeasureWriter(hour int64) *measureWriter {
+	return &measureWriter{hour: hour, chunks: map[string]*chunkWriter{}, ids: map[[len(dimensionColumns)]int64]int{}}
+}
+
+func (w *measureWriter) add(group int, m *measure) {
+	g := &w.groups[group]
+	service := g.names[0]
+	if g.chunk == nil || g.chunk.events >= chunkEvents {
+		if g.chunk = w.chunks[service]; g.chunk == nil {
+			g.chunk = newChunkWriter(w.hour)
+			w.chunks[service] = g.chunk
+		}
 	}
-	before := c.size()
-	c.add(names, m)
-	w.size += c.size() - before
-	if c.events == chunkEvents {
-		w.take(names[0], c)
+	before := g.chunk.size()
+	g.chunk.add(group, &g.names, m)
+	w.size += g.chunk.size() - before
+	if g.chunk.events == chunkEvents {
+		w.take(service, g.chunk)
 	}
 }
 
@@ -186,6 +212,9 @@ func (w *measureWriter) flush() error {
 	for service, c := range w.chunks {
 		w.take(service, c)
 	}
+	for i := range w.groups {
+		w.groups[i].chunk = nil
+	}
 	pieces := w.full
 	w.full, w.size = nil, 0
 	if len(pieces) == 0 {
@@ -194,8 +223,8 @@ func (w *measureWriter) flush() error {
 	return w.write(pieces)
 }
 
-// read reads the next events of the hour, up to a number of them or a piece of
-// measures, and reports whether there may be more.
+// read reads the next events of the hour, up to a number of them, and reports
+// whether there may be more.
 func (w *measureWriter) read(conn *sqlite.Conn, name string, most int) (more bool, err error) {
 	words := &words{conn: conn, table: "d_" + name, known: map[int64]string{}}
 	defer words.close()
@@ -204,10 +233,10 @@ func (w *measureWriter) read(conn *sqlite.Conn, name string, most int) (more boo
 		all[i] = true
 	}
 	dims := newDimensionReader(words, all)
-	var groups [][len(dimensionColumns)]string
+	dims.ids = w.ids // ids of a dictionary keep their meaning
 	number := func(names *[len(dimensionColumns)]string) int {
-		groups = append(groups, *names)
-		return len(groups) - 1
+		w.groups = append(w.groups, measureGroup{names: *names})
+		return len(w.groups) - 1
 	}
 	idColumn := dims.first + len(dimensionColumns)
 	query, args := "SELECT "+measureColumns+dims.columns()+", id FROM ev_"+name, []any(nil)
@@ -222,11 +251,12 @@ func (w *measureWriter) read(conn *sqlite.Conn, name string, most int) (more boo
 		if err != nil {
 			return err
 		}
-		w.add(&groups[g], &m)
-		n++
+		w.add(g, &m)
 		w.events++
-		w.last = m.nanos
-		stmt.ColumnBytes(idColumn, w.lastID[:])
+		if n++; n == most {
+			w.last = m.nanos
+			stmt.ColumnBytes(idColumn, w.lastID[:])
+		}
 		return nil
 	})
 	return n == most, err

@@ -49,17 +49,21 @@ type Store struct {
 	stats struct {
 		events, anomalies, bytes, partitions atomic.Int64
 		byAge, bySize, tooOld, tooFarAhead   atomic.Int64
+		// lastBackup is in unix nanoseconds, 0 for none.
+		backups, backupFailures, backupBytes, lastBackup atomic.Int64
 	}
 }
 
 // Stats implements [store.Observable].
 func (s *Store) Stats() store.Stats {
-	return store.Stats{
+	st := store.Stats{
 		Events: s.stats.events.Load(), Anomalies: s.stats.anomalies.Load(),
 		Bytes: s.stats.bytes.Load(), Partitions: s.stats.partitions.Load(),
 		RetiredByAge: s.stats.byAge.Load(), RetiredBySize: s.stats.bySize.Load(),
 		RefusedTooOld: s.stats.tooOld.Load(), RefusedTooFarAhead: s.stats.tooFarAhead.Load(),
 	}
+	s.backupStats(&st)
+	return st
 }
 
 // Capabilities implements [store.Reader].

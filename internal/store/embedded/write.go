@@ -159,6 +159,9 @@ func (s *Store) write(ctx context.Context, what string, rows []planned,
 				return err
 			}
 			added += fresh
+			if fresh > 0 {
+				s.w.touch(hour)
+			}
 			if err := s.w.appendRun(p); err != nil {
 				return err
 			}
@@ -214,8 +217,9 @@ func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *bind
 		}
 		return id, ok
 	}
+	b := binder{dict: dict}
 	for _, r := range rows {
-		b := binder{dict: dict}
+		b.n = 0
 		if err := bind(p, &b, r); err != nil {
 			return 0, err
 		}

@@ -32,6 +32,9 @@ type writer struct {
 	// the time of the last write. There are at most as many as hours.
 	scattered map[int64]time.Time
 
+	// scratch is working memory, at most that of the largest batch so far.
+	scratch entries
+
 	// added, upgraded and dropped are the hours of the last transaction.
 	added, upgraded, dropped int64
 	// touched are the hours that the transaction changes.
@@ -139,7 +142,7 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 	return nil
 }
 
-// touch says that the transaction changes an hour.
+// touch says that the transaction changes what an hour answers.
 func (w *writer) touch(hour int64) {
 	if n := len(w.touched); n == 0 || w.touched[n-1] != hour {
 		w.touched = append(w.touched, hour)
@@ -155,7 +158,6 @@ func step(stmt *sqlite.Stmt) error {
 // partition returns the hour for writing and creates it when it is new. It
 // runs inside a transaction.
 func (w *writer) partition(hour int64) (*partition, error) {
-	w.touch(hour)
 	if i := slices.IndexFunc(w.open, func(p *partition) bool { return p.hour == hour }); i >= 0 {
 		p := w.open[i]
 		w.open = append(slices.Delete(w.open, i, i+1), p)

@@ -265,7 +265,9 @@ func testVersion(c conformance) {
 		}
 	}
 	changes("events", func() { require.NoError(t, c.b.WriteEvents(t.Context(), events)) }, all, oldHour, newHour)
-	changes("one event", func() { require.NoError(t, c.b.WriteEvents(t.Context(), events[:1])) }, newHour, all)
+	another := events[0]
+	another.ID = g.id()
+	changes("one event", func() { require.NoError(t, c.b.WriteEvents(t.Context(), []genai.Event{another})) }, newHour, all)
 	late := g.event()
 	changes("a late event", func() { require.NoError(t, c.b.WriteEvents(t.Context(), []genai.Event{late})) }, all,
 		func() uint64 { return v.Version(late.Time(), late.Time().Add(1)) })
