@@ -13,7 +13,7 @@ export GOFLAGS := -trimpath -buildvcs=false -tags=$(TAGS)
 
 BIN := bin/otelcol-sentinel
 TOOLMOD := internal/tools/go.mod
-GO_FILES := $(shell find api cmd exporter extension internal processor -name '*.go' -not -name '*_test.go' 2>/dev/null)
+GO_FILES := $(shell find api cmd exporter extension internal processor -name '*.go' -not -name '*_test.go' 2>/dev/null) $(shell find internal/webui/dist -type f 2>/dev/null)
 # The generated main package has no tests. The race detector leaves out the
 # packages that only link the whole distribution.
 PKGS = $(shell go list ./... | grep -v '/build$$')
@@ -111,6 +111,11 @@ cover: ## test coverage, total and per package
 fuzz: ## every fuzz target for FUZZTIME (default 10s) each
 	@scripts/fuzz.sh $(or $(FUZZTIME),10s)
 
+.PHONY: web-test
+web-test: ## the page in a real Chromium, every view in light and dark (installs chromium by apt when it is missing); SENTINEL_SCREENSHOTS=folder keeps pictures
+	@scripts/chromium.sh
+	@SENTINEL_REQUIRE_CHROMIUM=1 go test -count=1 -timeout 10m -v ./internal/webui/... $(ARGS)
+
 ## ---- benches
 
 .PHONY: bench
@@ -150,6 +155,18 @@ bench-redact: ## speed of the scanner for personal data and secrets on clean tex
 	@go run ./bench/redact -folder=$(or $(FOLDER),$(SENTINEL_DATA)) $(ARGS)
 
 ## ---- upkeep
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	@cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: web
+web: web/node_modules/.package-lock.json ## rebuild the page from web/ into internal/webui/dist (needs node 20.19 or later, and npm)
+	@cd web && npm run --silent build
+
+.PHONY: web-check
+web-check: web ## rebuild the page and fail when the checked-in files differ
+	@test -z "$$(git status --porcelain -- internal/webui/dist)" || { git status --short -- internal/webui/dist; echo "internal/webui/dist is out of date: commit what make web has built"; exit 1; }
 
 .tools/bin/golangci-lint: internal/tools/lint/go.mod
 	@mkdir -p .tools/bin
