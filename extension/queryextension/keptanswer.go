@@ -43,8 +43,15 @@ const (
 
 var errAnswerFormat = errors.New("not a kept answer")
 
-// newAnswer keeps a response.
+// newAnswer is a response in the form in which it is kept.
 func newAnswer(h http.Header, body []byte) answer {
+	a := digestAnswer(h, body)
+	a.zip()
+	return a
+}
+
+// digestAnswer is a response as it is, with its digest.
+func digestAnswer(h http.Header, body []byte) answer {
 	a := answer{contentType: h.Get("Content-Type"), link: h.Get("Link"), size: len(body), body: body}
 	if len(a.contentType) > maxContentType {
 		a.contentType = typeText
@@ -56,13 +63,18 @@ func newAnswer(h http.Header, body []byte) answer {
 	sum.Write([]byte(a.contentType + "\x00" + a.link + "\x00"))
 	sum.Write(body)
 	copy(a.digest[:], sum.Sum(nil))
-	if len(body) >= minGzipBytes {
-		var buf bytes.Buffer
-		buf.Grow(len(body) / 6)
-		writeGzip(&buf, body)
-		a.body, a.zipped = buf.Bytes(), true
-	}
 	return a
+}
+
+// zip compresses the body when that saves a packet.
+func (a *answer) zip() {
+	if len(a.body) < minGzipBytes {
+		return
+	}
+	var buf bytes.Buffer
+	buf.Grow(len(a.body) / 6)
+	writeGzip(&buf, a.body)
+	a.body, a.zipped = buf.Bytes(), true
 }
 
 func (a answer) encode() []byte {
