@@ -13,7 +13,7 @@ export GOFLAGS := -trimpath -buildvcs=false -tags=$(TAGS)
 
 BIN := bin/otelcol-sentinel
 TOOLMOD := internal/tools/go.mod
-GO_FILES := $(shell find cmd exporter extension internal processor -name '*.go' -not -name '*_test.go' 2>/dev/null)
+GO_FILES := $(shell find api cmd exporter extension internal processor -name '*.go' -not -name '*_test.go' 2>/dev/null) $(shell find internal/webui/dist -type f 2>/dev/null)
 # The generated main package has no tests. The race detector leaves out the
 # packages that only link the whole distribution.
 PKGS = $(shell go list ./... | grep -v '/build$$')
@@ -100,7 +100,7 @@ e2e-kafka: $(BIN) ## 200,000 OTLP and 200,000 JSON events through a real Kafka, 
 .PHONY: integration
 integration: services ## the tests of exporters and of the InfluxDB reader against the real servers, and the same answers from each storage
 	@eval "$$(scripts/services/services.sh env)" && \
-	  go test -count=1 -timeout 10m ./exporter/... ./internal/store/influx/... $(ARGS) && \
+	  go test -count=1 -timeout 10m ./exporter/... ./internal/store/influx/... ./internal/cache ./extension/queryextension $(ARGS) && \
 	  go test -count=1 -timeout 10m ./internal/e2e -run '^TestEachStorage' $(ARGS)
 
 .PHONY: e2e-influx-outage
@@ -120,6 +120,11 @@ cover: ## test coverage, total and per package
 fuzz: ## every fuzz target for FUZZTIME (default 10s) each
 	@scripts/fuzz.sh $(or $(FUZZTIME),10s)
 
+.PHONY: web-test
+web-test: ## the page in a real Chromium, every view in light and dark (installs chromium by apt when it is missing); SENTINEL_SCREENSHOTS=folder keeps pictures
+	@scripts/chromium.sh
+	@SENTINEL_REQUIRE_CHROMIUM=1 go test -count=1 -timeout 10m -v ./internal/webui/... $(ARGS)
+
 ## ---- benches
 
 .PHONY: bench
@@ -137,6 +142,10 @@ bench-influx: ## CPU cost of the InfluxDB exporter per million spans, against co
 .PHONY: bench-engine
 bench-engine: ## processor time, memory and allocations of one judged value, at 100, 10 000 and a million series
 	@go run ./bench/engine $(ARGS)
+
+.PHONY: bench-api
+bench-api: ## the query interface: 2,000 mixed requests a second on one core, and reading a million events page by page while others arrive
+	@go run ./bench/api $(ARGS)
 
 .PHONY: bench-store
 bench-store: ## the embedded store at 10 million events (ARGS=-events=N): cost of writing, questions, dropping a day, kill -9
@@ -160,6 +169,18 @@ bench-redact: ## speed of the scanner for personal data and secrets on clean tex
 
 ## ---- upkeep
 
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	@cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: web
+web: web/node_modules/.package-lock.json ## rebuild the page from web/ into internal/webui/dist (needs node 20.19 or later, and npm)
+	@cd web && npm run --silent build
+
+.PHONY: web-check
+web-check: web ## rebuild the page and fail when the checked-in files differ
+	@test -z "$$(git status --porcelain -- internal/webui/dist)" || { git status --short -- internal/webui/dist; echo "internal/webui/dist is out of date: commit what make web has built"; exit 1; }
+
 .tools/bin/golangci-lint: internal/tools/lint/go.mod
 	@mkdir -p .tools/bin
 	@echo "building golangci-lint (about 2 minutes, once)"
@@ -173,14 +194,18 @@ lint: .tools/bin/golangci-lint ## golangci-lint with the rules of .golangci.yml
 fmt: .tools/bin/golangci-lint ## format all code
 	@.tools/bin/golangci-lint fmt ./cmd/... ./exporter/... ./extension/... ./internal/... ./processor/... ./bench/...
 
+.PHONY: proto
+proto: ## regenerate the Go code of api/ from its .proto files
+	@scripts/proto.sh
+
 .PHONY: generate
-generate: ## regenerate component metadata with mdatagen
+generate: proto ## regenerate component metadata with mdatagen, and the code of api/
 	@for d in processor/*/ exporter/*/ extension/*/; do \
 	  (cd $$d && GOFLAGS=-buildvcs=false go tool -modfile=../../$(TOOLMOD) mdatagen metadata.yaml) || exit 1; done
 
 .PHONY: generate-check
 generate-check: generate ## fail when generated files are out of date
-	@git diff --exit-code -- processor exporter extension
+	@git diff --exit-code -- processor exporter extension api
 
 .PHONY: tidy
 tidy: ## go mod tidy; -e because two test-only modules of contrib components cannot be downloaded

@@ -1,10 +1,23 @@
-import { defineConfig } from 'vite';
+import { readFileSync } from 'node:fs';
+import { defineConfig, type Plugin } from 'vite';
+
+/** The notices that the licences of the bundled packages ask for. */
+function licences(packages: string[]): Plugin {
+  return {
+    name: 'licences',
+    generateBundle() {
+      const source = packages.map((p) => `${p}\n\n${readFileSync(`node_modules/${p}/LICENSE`, 'utf8').trim()}\n`).join('\n----\n\n');
+      this.emitFile({ type: 'asset', name: 'licences.txt', source });
+    },
+  };
+}
 
 // The result goes where Go embeds it. Names of assets hold a hash of their
 // content, so that the same sources give the same files.
 export default defineConfig({
   // Relative addresses: the page also works below a path of a reverse proxy.
   base: './',
+  plugins: [licences(['preact', 'uplot'])],
   build: {
     outDir: '../internal/webui/dist',
     emptyOutDir: true,

@@ -87,7 +87,11 @@ func (k *answers) kept(path string, next http.HandlerFunc) http.HandlerFunc {
 				rec.replay(w, r)
 				return
 			}
-			newAnswer(rec.header.Get("Content-Type"), rec.body.Bytes()).send(w, r, rec.body.Bytes())
+			a := digestAnswer(rec.header, rec.body.Bytes())
+			if acceptsGzip(r.Header) {
+				a.zip()
+			}
+			a.send(w, r, rec.body.Bytes())
 			return
 		}
 		var plain []byte
@@ -97,7 +101,7 @@ func (k *answers) kept(path string, next http.HandlerFunc) http.HandlerFunc {
 				return cache.Loaded{}, rec
 			}
 			plain = rec.body.Bytes()
-			return cache.Loaded{Value: newAnswer(rec.header.Get("Content-Type"), plain).encode(), TTL: ttl}, nil
+			return cache.Loaded{Value: newAnswer(rec.header, plain).encode(), TTL: ttl}, nil
 		})
 		var a answer
 		if err == nil {
@@ -135,6 +139,11 @@ func (k *answers) identify(r *http.Request, hours int) (key cache.Key, ttl time.
 	}
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
+		return key, 0, false
+	}
+	if v.Has("cursor") {
+		// Who walks over pages asks for each once; keeping them would cost the time
+		// of compression and drive out what is asked for again.
 		return key, 0, false
 	}
 	query := v.Encode() // sorted by name
@@ -177,9 +186,6 @@ type span struct {
 // spanOf reads the parameters of the time range. What is wrong with them is
 // said by the handler; here it must only not be taken as narrower than it is.
 func spanOf(v url.Values, hours int, now time.Time) span {
-	if v.Has("cursor") {
-		return span{} // frozen, but only the handler knows where
-	}
 	if t, ok := parseTime(v.Get("end")); ok {
 		return span{end: t}
 	}

@@ -232,6 +232,24 @@ func TestKeptAnswersServeEveryClient(t *testing.T) {
 	}
 }
 
+// Who reads everything page by page leaves nothing behind in the cache.
+func TestPagesBehindTheFirstAreNotKept(t *testing.T) {
+	t.Parallel()
+	a := withEvents(t, 30, nil)
+	first := a.page(pathTelemetry + "?limit=10")
+	next := pathTelemetry + "?limit=10&cursor=" + first.Metadata.NextCursor
+	for range 2 {
+		w := a.fetch(next, "Accept-Encoding", "gzip")
+		require.Equal(t, http.StatusOK, w.Code)
+		assert.Empty(t, w.Header().Get(headerCacheStatus))
+		assert.NotEmpty(t, w.Header().Get("ETag"))
+		assert.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
+	}
+	assert.EqualValues(t, 1, a.answers.cache.Stats().Entries)
+	tag := a.get(next).Header().Get("ETag")
+	assert.Equal(t, http.StatusNotModified, a.fetch(next, "If-None-Match", tag).Code)
+}
+
 func TestCacheMetrics(t *testing.T) {
 	t.Parallel()
 	a := withEvents(t, 1, nil)
@@ -270,8 +288,8 @@ func TestWaitingForAnotherRequestsAnswerEndsInTime(t *testing.T) {
 }
 
 func FuzzDecodeAnswer(f *testing.F) {
-	f.Add(newAnswer(typeJSON, []byte("{}")).encode())
-	f.Add(newAnswer(typeJSON, make([]byte, 2*minGzipBytes)).encode())
+	f.Add(newAnswer(http.Header{"Content-Type": {typeJSON}, "Link": {"<x>"}}, []byte("{}")).encode())
+	f.Add(newAnswer(http.Header{"Content-Type": {typeJSON}}, make([]byte, 2*minGzipBytes)).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := decodeAnswer(b)
 		if err == nil {

@@ -62,6 +62,7 @@ func TestWrongConfigs(t *testing.T) {
 		"query/metrics_password": {"metrics_endpoint must not hold"},
 		"query/no_time":          {"request_timeout must be positive, got 0s"},
 		"query/write_timeout":    {"http::write_timeout must be longer than request_timeout (1m0s)", "got 1m0s"},
+		"query/no_streams":       {"max_streams must be at least 1, got 0"},
 		"query/no_requests":      {"max_concurrent_requests must be at least 1, got 0"},
 		"query/small_response":   {"max_response_bytes must be at least 65536, got 100"},
 		"query/unknown":          {"port"},

@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/extension"
 
 	"github.com/llm-devops/llm-sentinel/extension/queryextension/internal/metadata"
@@ -30,6 +31,7 @@ func createDefaultConfig() component.Config {
 		MaxResponseBytes:      defaultMaxResponseBytes,
 		Cache:                 defaultCache(),
 		RateLimit:             defaultRateLimit(),
+		GRPC:                  configoptional.Default(defaultGRPC()),
 		MaxStreams:            defaultMaxStreams,
 		MaxExports:            defaultMaxExports,
 		MaxExportRows:         defaultMaxExportRows,

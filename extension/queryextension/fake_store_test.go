@@ -29,8 +29,15 @@ var (
 
 func filterMatch(f store.EventFilter, service, model string, e *genai.Event) bool {
 	for _, p := range [...][2]string{
-		{service, e.Service}, {model, e.Model()}, {f.TraceID, e.TraceID.String()}, {f.Conversation, e.Conversation}, {f.Provider, e.Provider},
-		{f.Operation, e.Operation}, {f.Environment, e.Environment}, {f.Tenant, e.Tenant}, {f.User, e.User},
+		{service, e.Service},
+		{model, e.Model()},
+		{f.TraceID, e.TraceID.String()},
+		{f.Conversation, e.Conversation},
+		{f.Provider, e.Provider},
+		{f.Operation, e.Operation},
+		{f.Environment, e.Environment},
+		{f.Tenant, e.Tenant},
+		{f.User, e.User},
 	} {
 		if p[0] != "" && p[0] != p[1] {
 			return false

@@ -32,11 +32,11 @@ func (s *server) findOverview(ctx context.Context, q *inquiry) (any, answerMetad
 		o.Calls, o.Failed, o.ErrorRate, o.Tokens = a.Calls, a.Failed, ratio(a.Failed, a.Calls), a.TotalTokens
 		o.CostUSD, o.LatencyP95 = number(a.CostUSD, a.Priced > 0), number(a.Latency.P95, a.Latency.Count > 0)
 	} else {
-		any, err := take(ctx, 1, q.reader.Events(ctx, store.EventQuery{Query: store.Query{Limit: 1}}))
+		newest, err := take(ctx, 1, q.reader.Events(ctx, store.EventQuery{Query: store.Query{Limit: 1}}))
 		if err != nil {
 			return nil, meta, err
 		}
-		o.Empty = len(any) == 0
+		o.Empty = len(newest) == 0
 	}
 	judged, err := judgements(ctx, q.reader, q.now)
 	if err != nil {

@@ -18,11 +18,14 @@ import (
 // answer is a successful response as it is kept: compressed when that saves a
 // packet, because most clients want it so and it takes an eighth of the memory.
 //
-// Kept, it is: version 1 byte, flags 1, size of the body before compression 4
-// (big endian), digest 16, length of the content type 1, content type, body.
+// Kept, it is, numbers big endian: version 1 byte, flags 1, size of the body
+// before compression 4, digest 16, length of the content type 1, length of the
+// link 2, content type, link, body.
 type answer struct {
 	contentType string
-	// digest is the beginning of the SHA-256 of content type and body.
+	// link is the Link header, empty for none.
+	link string
+	// digest is the beginning of the SHA-256 of content type, link and body.
 	digest [digestBytes]byte
 	size   int
 	body   []byte
@@ -33,34 +36,49 @@ const (
 	digestBytes    = 16
 	answerVersion  = 1
 	answerZipped   = 1 << 0
-	answerHeader   = 1 + 1 + 4 + digestBytes + 1
+	answerHeader   = 1 + 1 + 4 + digestBytes + 1 + 2
 	maxContentType = 255
+	maxLink        = 16 << 10
 )
 
 var errAnswerFormat = errors.New("not a kept answer")
 
-// newAnswer keeps body.
-func newAnswer(contentType string, body []byte) answer {
-	if len(contentType) > maxContentType {
-		contentType = typeText
-	}
-	h := sha256.New()
-	h.Write([]byte(contentType))
-	h.Write([]byte{0})
-	h.Write(body)
-	a := answer{contentType: contentType, size: len(body), body: body}
-	copy(a.digest[:], h.Sum(nil))
-	if len(body) >= minGzipBytes {
-		var buf bytes.Buffer
-		buf.Grow(len(body) / 6)
-		writeGzip(&buf, body)
-		a.body, a.zipped = buf.Bytes(), true
-	}
+// newAnswer is a response in the form in which it is kept.
+func newAnswer(h http.Header, body []byte) answer {
+	a := digestAnswer(h, body)
+	a.zip()
 	return a
 }
 
+// digestAnswer is a response as it is, with its digest.
+func digestAnswer(h http.Header, body []byte) answer {
+	a := answer{contentType: h.Get("Content-Type"), link: h.Get("Link"), size: len(body), body: body}
+	if len(a.contentType) > maxContentType {
+		a.contentType = typeText
+	}
+	if len(a.link) > maxLink {
+		a.link = ""
+	}
+	sum := sha256.New()
+	sum.Write([]byte(a.contentType + "\x00" + a.link + "\x00"))
+	sum.Write(body)
+	copy(a.digest[:], sum.Sum(nil))
+	return a
+}
+
+// zip compresses the body when that saves a packet.
+func (a *answer) zip() {
+	if len(a.body) < minGzipBytes {
+		return
+	}
+	var buf bytes.Buffer
+	buf.Grow(len(a.body) / 6)
+	writeGzip(&buf, a.body)
+	a.body, a.zipped = buf.Bytes(), true
+}
+
 func (a answer) encode() []byte {
-	b := make([]byte, 0, answerHeader+len(a.contentType)+len(a.body))
+	b := make([]byte, 0, answerHeader+len(a.contentType)+len(a.link)+len(a.body))
 	var flags byte
 	if a.zipped {
 		flags |= answerZipped
@@ -69,7 +87,9 @@ func (a answer) encode() []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(a.size))
 	b = append(b, a.digest[:]...)
 	b = append(b, byte(len(a.contentType)))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(a.link)))
 	b = append(b, a.contentType...)
+	b = append(b, a.link...)
 	return append(b, a.body...)
 }
 
@@ -78,13 +98,14 @@ func decodeAnswer(b []byte) (answer, error) {
 	if len(b) < answerHeader || b[0] != answerVersion || b[1]&^answerZipped != 0 {
 		return answer{}, errAnswerFormat
 	}
-	n := int(b[answerHeader-1])
-	if len(b) < answerHeader+n {
+	n, m := int(b[answerHeader-3]), int(binary.BigEndian.Uint16(b[answerHeader-2:]))
+	texts, size := b[answerHeader:], binary.BigEndian.Uint32(b[2:])
+	if len(texts) < n+m {
 		return answer{}, errAnswerFormat
 	}
 	a := answer{
-		contentType: string(b[answerHeader : answerHeader+n]), size: int(binary.BigEndian.Uint32(b[2:])),
-		body: b[answerHeader+n:], zipped: b[1]&answerZipped != 0,
+		contentType: string(texts[:n]), link: string(texts[n : n+m]), size: int(size),
+		body: texts[n+m:], zipped: b[1]&answerZipped != 0,
 	}
 	copy(a.digest[:], b[6:])
 	if !a.zipped && a.size != len(a.body) {
@@ -138,6 +159,9 @@ func (a answer) send(w http.ResponseWriter, r *http.Request, plain []byte) {
 		return
 	}
 	h.Set("Content-Type", a.contentType)
+	if a.link != "" {
+		h.Set("Link", a.link)
+	}
 	length := a.size
 	if zipped {
 		h.Set("Content-Encoding", "gzip")

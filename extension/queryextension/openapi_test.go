@@ -136,6 +136,7 @@ func TestDescribedParameters(t *testing.T) {
 // streamless asks for a route so that the answer has an end: of a stream, only
 // the head.
 func streamless(t *testing.T, path string) *http.Request {
+	t.Helper()
 	method := http.MethodGet
 	if path == pathStream {
 		method = http.MethodHead

@@ -109,6 +109,7 @@ func fillStore(a *api) {
 }
 
 func (sc *scenario) build(t *testing.T) *http.Request {
+	t.Helper()
 	body := strings.NewReader("")
 	if sc.method == http.MethodPost {
 		body = strings.NewReader(`{"verdict":"false"}`)
@@ -167,14 +168,31 @@ func scenarios() []scenario {
 		{path: pathMetrics, status: 508, request: func(r *http.Request) { r.Header.Set(headerMetricsFetch, "1") }},
 		{path: pathStream, status: 200, prepare: (*api).stopStreamsSoon},
 		{path: pathStream, status: 400, request: to(pathStream + "?severity=x")},
+		{path: pathStream, status: 408, options: slow, adjust: func(s *server) {
+			s.reader = func(ctx context.Context) (store.Reader, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		}},
 		{path: pathStream, status: 429, options: map[string]any{"max_streams": 1}, prepare: func(a *api) { a.streams <- struct{}{} }},
 		{path: pathStream, status: 503, prepare: func(a *api) { a.endStreams() }},
 		{method: http.MethodPost, path: pathGive, status: 201, prepare: fillStore},
 		{method: http.MethodPost, path: pathGive, status: 415, request: func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }},
 	}
 	for _, op := range [][2]string{
-		{"", pathTelemetry}, {"", pathAnomalies}, {"", pathAnomaly}, {http.MethodPost, pathGive}, {"", pathFeedback}, {"", pathStats}, {"", pathServices},
-		{"", pathModels}, {"", pathOverview}, {"", pathBaselines}, {"", pathBaseline}, {"", pathTrace}, {"", pathSession},
+		{"", pathTelemetry},
+		{"", pathAnomalies},
+		{"", pathAnomaly},
+		{http.MethodPost, pathGive},
+		{"", pathFeedback},
+		{"", pathStats},
+		{"", pathServices},
+		{"", pathModels},
+		{"", pathOverview},
+		{"", pathBaselines},
+		{"", pathBaseline},
+		{"", pathTrace},
+		{"", pathSession},
 	} {
 		method, path := op[0], op[1]
 		sc := func(status int, options map[string]any, prepare func(*api), request func(*http.Request)) {

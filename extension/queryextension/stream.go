@@ -1,10 +1,12 @@
 package queryextension
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,8 @@ const (
 	streamBuffer = 64
 	// maxReplay bounds what a client that reconnects is given.
 	maxReplay = 10_000
+	// replayPage is how many of them are read at a time.
+	replayPage = 500
 	// replayMemory is how long anomalies that were replayed may still come from
 	// the feed.
 	replayMemory = time.Minute
@@ -104,9 +108,11 @@ func (s *server) handleStream(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	reader, err := s.reader(ctx)
+	asked, stop := context.WithTimeoutCause(ctx, s.cfg.RequestTimeout, errRequestTimeout)
+	defer stop()
+	reader, err := s.reader(asked)
 	if err != nil {
-		sendError(w, r, s.queryError(ctx, kindAnomalies, fmt.Errorf("%w: %w", errNoReader, err)))
+		sendError(w, r, s.queryError(asked, kindAnomalies, fmt.Errorf("%w: %w", errNoReader, err)))
 		return
 	}
 	if s.isDraining() {
@@ -199,57 +205,89 @@ func (st *stream) deliver(ctx context.Context, item store.FeedItem) error {
 	return nil
 }
 
-// replay tells of what is kept behind last, oldest first.
+// replay tells of what is kept behind last, oldest first. It reads page by page,
+// so that a client that is slow to read holds no query open.
 func (st *stream) replay(ctx context.Context, last store.Position) error {
 	st.replayed = map[uuid.UUID]struct{}{}
-	q := store.AnomalyQuery{
+	defer func() { st.forget = time.Now().Add(replayMemory) }()
+	for len(st.replayed) < maxReplay {
+		page, more, err := st.behind(ctx, last)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if st.isDraining() {
+				return errStreamEnd
+			}
+			if err := st.tell(&page[i]); err != nil {
+				return err
+			}
+			st.replayed[page[i].ID] = struct{}{}
+			last = store.Position{Time: page[i].Time, ID: page[i].ID}
+		}
+		if !more {
+			return nil
+		}
+		if len(page) == 0 {
+			break // without cursors, more of one time than can be read
+		}
+	}
+	left, err := st.countBehind(ctx, last)
+	if err != nil || left == 0 {
+		return err
+	}
+	return st.missed(ctx, left)
+}
+
+func (st *stream) replayQuery(last store.Position) store.AnomalyQuery {
+	return store.AnomalyQuery{
 		Query: store.Query{
-			Service: st.filter.service, Model: st.filter.model, Start: last.Time, End: st.now().Add(futureTolerance), Limit: maxReplay + 2, Ascending: true,
+			Service: st.filter.service, Model: st.filter.model, Start: last.Time, End: st.now().Add(futureTolerance), Ascending: true,
 		},
 		Severity: st.filter.severity, Type: st.filter.typ, MinConfidence: st.filter.minConfidence,
 	}
+}
+
+// behind reads the next page behind a position, and whether there may be more.
+func (st *stream) behind(ctx context.Context, last store.Position) (page []anomaly.Anomaly, more bool, err error) {
+	q := st.replayQuery(last)
 	if !q.Start.Before(q.End) {
-		return nil
+		return nil, false, nil
 	}
-	var newest time.Time
-	n, more := 0, false
-	asked, cancel := context.WithTimeout(ctx, st.cfg.RequestTimeout)
+	q.Limit = replayPage
+	if st.reader.Capabilities().Cursor {
+		q.After = &last
+	} else {
+		q.Limit = maxReplay // all at once: there is no place to go on from
+	}
+	ctx, cancel := context.WithTimeout(ctx, st.cfg.RequestTimeout)
 	defer cancel()
-	for a, err := range st.reader.Anomalies(asked, q) {
-		if err != nil {
-			// The client tries again behind what it got until here.
-			_ = st.queryError(ctx, kindAnomalies, err)
-			return err
-		}
-		if a.Time.Equal(last.Time) && strings.Compare(string(a.ID[:]), string(last.ID[:])) <= 0 {
-			continue
-		}
-		if more = n == maxReplay; more {
-			break
-		}
-		if st.isDraining() {
-			return errStreamEnd
-		}
-		if err := st.tell(&a); err != nil {
-			return err
-		}
-		st.replayed[a.ID] = struct{}{}
-		newest = a.Time
-		n++
+	if page, err = take(ctx, q.Limit, st.reader.Anomalies(ctx, q)); err != nil {
+		// The client tries again behind what it got until here.
+		_ = st.queryError(ctx, kindAnomalies, err)
+		return nil, false, err
 	}
-	st.forget = time.Now().Add(replayMemory)
-	if !more {
-		return asked.Err()
+	more = len(page) == q.Limit
+	page = slices.DeleteFunc(page, func(a anomaly.Anomaly) bool {
+		return a.Time.Equal(last.Time) && bytes.Compare(a.ID[:], last.ID[:]) <= 0
+	})
+	return page, more, nil
+}
+
+// countBehind is how many anomalies follow a position, but for those of the very
+// same time; at least 1 when the backend cannot count.
+func (st *stream) countBehind(ctx context.Context, last store.Position) (int64, error) {
+	if !st.reader.Capabilities().Count {
+		return 1, nil
 	}
-	left := int64(1)
-	if q.Start = newest.Add(1); st.reader.Capabilities().Count {
-		count, err := st.reader.CountAnomalies(asked, q)
-		if err != nil {
-			return err
-		}
-		left = max(left, count)
+	q := st.replayQuery(store.Position{Time: last.Time.Add(1)})
+	if !q.Start.Before(q.End) {
+		return 0, nil
 	}
-	return st.missed(ctx, left)
+	q.Limit = 1
+	ctx, cancel := context.WithTimeout(ctx, st.cfg.RequestTimeout)
+	defer cancel()
+	return st.reader.CountAnomalies(ctx, q)
 }
 
 func (st *stream) tell(a *anomaly.Anomaly) error {

@@ -162,6 +162,13 @@ func TestReplayIsBounded(t *testing.T) {
 		require.Equal(t, ext.store.anomalies[i+2].ID.String(), c.nextID())
 	}
 	assert.Equal(t, sse{"missed", "", `{"count":10}`}, c.next())
+
+	// A backend without cursors and counts: as much, and not how many more.
+	ext.store.with(func(f *fakeReader) { f.caps.Cursor, f.caps.Count = false, false })
+	c = s.stream(t, "", eventID(&ext.store.anomalies[1]))
+	for i := range maxReplay - 2 {
+		require.Equal(t, ext.store.anomalies[i+2].ID.String(), c.nextID())
+	}
 }
 
 // A stream lives longer than any other response may take.

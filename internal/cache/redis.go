@@ -77,7 +77,16 @@ type shared struct {
 	hits, misses, inserts, removals, errors, skipped atomic.Int64
 }
 
+// silence stops the client from writing to standard error: failures are counted
+// and logged here, once.
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
 func newShared(cfg RedisConfig, logger *zap.Logger) *shared {
+	silence()
 	s := &shared{prefix: cfg.KeyPrefix, timeout: cfg.Timeout, logger: logger}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.client = redis.NewClient(&redis.Options{

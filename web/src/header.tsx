@@ -13,16 +13,18 @@ const maxOffered = 200;
 
 export function Header({ range, filter, onHelp }: { range: Range; filter: Filter; onHelp: () => void }) {
   const theme = useTheme();
-  const services = useQuery<ServiceRow[]>(address('api/v1/services', rangeParams(range)), 60);
-  const models = useQuery<ModelRow[]>(address('api/v1/models', rangeParams(range)), 60);
+  // Names are needed only by who is about to choose one.
+  const [choosing, setChoosing] = useState('');
+  const services = useQuery<ServiceRow[]>(choosing === 'service' ? address('api/v1/services', rangeParams(range)) : null);
+  const models = useQuery<ModelRow[]>(choosing === 'model' ? address('api/v1/models', rangeParams(range)) : null);
   return (
     <header class="top">
       <a class="brand" href={linkTo('overview')}>
         <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M4 18h5l3-9 5 15 4-10 2 4h5" /></svg>
         LLM-Sentinel
       </a>
-      <NameFilter label="Service" name="service" value={filter.service} offered={services.data?.map((s) => s.service) ?? []} first />
-      <NameFilter label="Model" name="model" value={filter.model} offered={models.data?.map((m) => m.model) ?? []} />
+      <NameFilter label="Service" name="service" value={filter.service} offered={services.data?.map((s) => s.service) ?? []} onFocus={setChoosing} first />
+      <NameFilter label="Model" name="model" value={filter.model} offered={models.data?.map((m) => m.model) ?? []} onFocus={setChoosing} />
       <label class="field">
         <span>Time</span>
         <select value={range.preset} onChange={(e) => e.currentTarget.value && setParams({ range: e.currentTarget.value, start: null, end: null })}>
@@ -41,7 +43,7 @@ export function Header({ range, filter, onHelp }: { range: Range; filter: Filter
   );
 }
 
-function NameFilter({ label, name, value, offered, first }: { label: string; name: string; value: string; offered: string[]; first?: boolean }) {
+function NameFilter({ label, name, value, offered, onFocus, first }: { label: string; name: string; value: string; offered: string[]; onFocus: (name: string) => void; first?: boolean }) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   const commit = (v: string) => v !== value && setParams({ [name]: v || null });
@@ -51,6 +53,7 @@ function NameFilter({ label, name, value, offered, first }: { label: string; nam
       <label for={`filter-${name}`}>{label}</label>
       <input
         id={`filter-${name}`} type="text" list={list} value={text} placeholder="all" autocomplete="off" spellcheck={false} data-filter={first || undefined}
+        onFocus={() => onFocus(name)}
         onInput={(e) => {
           setText(e.currentTarget.value);
           // A choice from the list is whole; typed text is when Enter or Tab ends it.

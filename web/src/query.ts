@@ -22,6 +22,33 @@ function remember(url: string, a: Answer<unknown>) {
   if (remembered.size > maxRemembered) remembered.delete(remembered.keys().next().value!);
 }
 
+interface Asked {
+  answer: Promise<Answer<unknown>>;
+  abort: AbortController;
+  users: number;
+}
+
+// Questions on their way: panels that ask the same share one answer.
+const asked = new Map<string, Asked>();
+
+/** Asks url, unless it is being asked already. It ends when nobody waits any more. */
+function ask<T>(url: string, signal: AbortSignal): Promise<Answer<T>> {
+  let q = asked.get(url);
+  if (!q) {
+    const abort = new AbortController();
+    q = { answer: get<unknown>(url, abort.signal).finally(() => asked.get(url) === q && asked.delete(url)), abort, users: 0 };
+    asked.set(url, q);
+  }
+  const mine = q;
+  mine.users++;
+  signal.addEventListener('abort', () => {
+    if (--mine.users > 0) return;
+    if (asked.get(url) === mine) asked.delete(url);
+    mine.abort.abort();
+  });
+  return mine.answer as Promise<Answer<T>>;
+}
+
 /**
  * Asks url, and again every so many seconds while the page is visible. Null
  * asks nothing.
@@ -31,7 +58,7 @@ export function useQuery<T>(url: string | null, everySeconds = 0): Query<T> {
   const [error, setError] = useState<unknown>();
   const [loading, setLoading] = useState(url !== null);
   const [attempt, setAttempt] = useState(0);
-  const asked = useRef<string | null>(null);
+  const last = useRef<string | null>(null);
 
   useEffect(() => {
     if (url === null) {
@@ -40,20 +67,20 @@ export function useQuery<T>(url: string | null, everySeconds = 0): Query<T> {
     }
     const abort = new AbortController();
     let timer = 0;
-    if (asked.current !== url) {
-      asked.current = url;
+    if (last.current !== url) {
+      last.current = url;
       setError(undefined);
       const old = remembered.get(url);
       if (old) setAnswer({ url, a: old as Answer<T> });
     }
     const later = (seconds: number) => {
       clearTimeout(timer);
-      timer = window.setTimeout(() => (document.hidden ? later(1) : void ask()), seconds * 1000);
+      timer = window.setTimeout(() => (document.hidden ? later(1) : void now()), seconds * 1000);
     };
-    const ask = async () => {
+    const now = async () => {
       setLoading(true);
       try {
-        const a = await get<T>(url, abort.signal);
+        const a = await ask<T>(url, abort.signal);
         if (abort.signal.aborted) return;
         remember(url, a);
         setAnswer({ url, a });
@@ -65,7 +92,7 @@ export function useQuery<T>(url: string | null, everySeconds = 0): Query<T> {
       setLoading(false);
       if (everySeconds > 0) later(everySeconds);
     };
-    void ask();
+    void now();
     return () => {
       abort.abort();
       clearTimeout(timer);

@@ -46,6 +46,7 @@ export function PercentileChart({ range, filter, metric, log, height = 240 }: Om
   const history = useQuery<BaselineHistory>(
     one && known.data?.length ? address('api/v1/baselines/' + encodeURIComponent(baselineKey(filter.service, filter.model, metric)), rangeParams({ ...range, preset: '', from: floorMinute(range.from) - 3_600_000, to: floorMinute(range.to) + 60_000 })) : null,
   );
+  const pending = one && !known.error && (!known.data || (known.data.length > 0 && !history.data && !history.error));
   const step = stepFor(range, 120);
   const view = useMemo(() => {
     const time = bucketTimes(range, step);
@@ -67,14 +68,14 @@ export function PercentileChart({ range, filter, metric, log, height = 240 }: Om
   return (
     <Loaded of={stats} height={height + 30} empty={(d) => !d.some((s) => s[metric]?.count) && noValues(metric, filter)}>
       {() => (
-        <>
+        <div aria-busy={pending}>
           <Chart
             label={`${metric === 'latency_ms' ? 'Latency' : 'Time to first token'}: median, 95th and 99th percentile${view.band ? ', with the expected band' : ''}; ${marks.length} anomalies`}
             {...view} marks={marks} format={millis} from={range.from} to={range.to} height={height} log={log} onZoom={zoom} sync="latency"
             onMark={(m) => (location.hash = linkTo('anomaly', m.id))}
           />
-          {one && !known.loading && !history.loading && !view.band && <p class="hint">No expected band: {known.error ? 'this storage backend keeps no baselines' : 'nothing has been learned of this series yet, or not in this range'}.</p>}
-        </>
+          {one && !pending && !view.band && <p class="hint">No expected band: {known.error ? 'this storage backend keeps no baselines' : 'nothing has been learned of this series yet, or not in this range'}.</p>}
+        </div>
       )}
     </Loaded>
   );

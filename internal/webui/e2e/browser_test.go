@@ -171,10 +171,10 @@ func (b *tab) settled() {
 	b.waitFor(`document.querySelector('main') && !document.querySelector('.loading, .stale, [aria-busy=true]')`)
 }
 
-// sees waits until the main part shows the text.
+// sees waits until the main part shows the text, whatever separates thousands.
 func (b *tab) sees(text string) {
 	b.t.Helper()
-	b.waitFor(fmt.Sprintf(`document.querySelector('main')?.innerText.includes(%s)`, quote(text)))
+	b.waitFor(fmt.Sprintf(`document.querySelector('main')?.innerText.replaceAll('\u202f', '').includes(%s)`, quote(text)))
 }
 
 func (b *tab) click(selector string) {

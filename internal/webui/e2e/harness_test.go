@@ -33,8 +33,9 @@ type kept struct {
 	component.ShutdownFunc
 
 	backend store.Backend
-	// down makes the storage unavailable.
-	down atomic.Bool
+	// down makes the storage unavailable, least makes it one that can do nothing
+	// but list.
+	down, least atomic.Bool
 
 	mu   sync.Mutex
 	feed []chan store.FeedItem

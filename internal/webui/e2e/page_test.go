@@ -125,6 +125,26 @@ func TestAStorageThatIsAwayIsToldInPlainWordsAndTriedAgain(t *testing.T) {
 	b.sees("There is no such thing any more")
 }
 
+func TestWhatAStorageCannotAnswerIsSaidAndTheRestWorks(t *testing.T) {
+	findBrowser(t)
+	s := serve(t)
+	data := seed(t, s, 3000)
+	s.least.Store(true)
+	b := open(t, s.url, "")
+	b.sees("storage backend of this collector cannot answer this")
+	b.sees("Calls fail") // from the list of anomalies
+	assert.Zero(t, eval[int](b, `document.querySelectorAll('.failure').length`), "nothing has failed")
+	b.snapshot("unsupported-light")
+	for _, view := range []string{"services", "latency", "usage", "errors", "anomaly/" + data.anomalies[0].ID.String()} {
+		b.visit(view)
+		b.settled()
+		b.sees("cannot answer this")
+		assert.Zero(t, eval[int](b, `document.querySelectorAll('.failure').length`), view)
+	}
+	b.visit("anomalies")
+	b.sees("Security threat")
+}
+
 func TestNewAnomaliesAppearUnlessPaused(t *testing.T) {
 	findBrowser(t)
 	s := serve(t)

@@ -8,11 +8,18 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
-// switchable is the reader of a storage that can be switched off while
-// somebody holds it.
+// switchable is the reader of a storage that can be switched off, or down to
+// the least, while somebody holds it.
 type switchable struct {
 	store.Backend
 	k *kept
+}
+
+func (s *switchable) Capabilities() store.Capabilities {
+	if s.k.least.Load() {
+		return store.Capabilities{Write: true}
+	}
+	return s.Backend.Capabilities()
 }
 
 func (s *switchable) Ping(ctx context.Context) error {

@@ -62,7 +62,7 @@ type seeded struct {
 func seed(t *testing.T, s *server, n int) seeded {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
-	rng := rand.New(rand.NewPCG(7, uint64(n))) //nolint:gosec // test data
+	rng := rand.New(rand.NewPCG(7, uint64(n)))
 	var weights float64
 	for _, st := range streams {
 		weights += st.weight

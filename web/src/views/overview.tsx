@@ -161,9 +161,9 @@ function StatusIcon({ status }: { status: string }) {
 }
 
 function Tiles({ range, filter }: ViewProps) {
-  const over = useQuery<Stat[]>(statsOverTime(range, filter, 60), 15);
+  const over = useQuery<Stat[]>(statsOverTime(range, filter), 30);
   const sum = useQuery<Stat[]>(statsOf(range, filter), 15);
-  const step = stepFor(range, 60);
+  const step = stepFor(range, 120);
   const times = useMemo(() => bucketTimes(range, step), [range, step]);
   const rows = useMemo(() => align(over.data ?? [], times), [over.data, times]);
   // The last bucket is not full: as the end of a line it would look like a fall.
