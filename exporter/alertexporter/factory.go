@@ -11,7 +11,7 @@ import (
 
 // NewFactory creates the factory of the alert exporter.
 func NewFactory() exporter.Factory {
-	f := &factory{instances: &instances{byConfig: map[*Config]*instance{}}}
+	f := &factory{}
 	return exporter.NewFactory(
 		metadata.Type,
 		createDefaultConfig,
@@ -21,13 +21,13 @@ func NewFactory() exporter.Factory {
 }
 
 type factory struct {
-	instances *instances
+	instances instances
 }
 
 func (f *factory) createTraces(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Traces, error) {
-	return f.instances.lease(ctx, set, cfg.(*Config))
+	return newLease(ctx, &f.instances, set, cfg.(*Config))
 }
 
 func (f *factory) createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
-	return f.instances.lease(ctx, set, cfg.(*Config))
+	return newLease(ctx, &f.instances, set, cfg.(*Config))
 }

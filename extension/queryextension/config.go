@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configgrpc"
 	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
 )
 
 // Config of the query extension. The default configuration is complete.
@@ -47,6 +49,16 @@ type Config struct {
 	// take. Default: 16777216 bytes (16 MiB).
 	MaxResponseBytes int `mapstructure:"max_response_bytes"`
 
+	// Cache keeps answers until the storage has changed.
+	Cache CacheConfig `mapstructure:"cache"`
+
+	// GRPC holds the standard gRPC server settings of the collector. Without it
+	// nothing is served over gRPC; an empty one serves on localhost:8081.
+	GRPC configoptional.Optional[configgrpc.ServerConfig] `mapstructure:"grpc"`
+
+	// RateLimit bounds how often one client may ask.
+	RateLimit RateLimitConfig `mapstructure:"rate_limit"`
+
 	// prevent unkeyed literal initialization
 	_ struct{}
 }
@@ -72,6 +84,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	if c.HTTP.NetAddr.Endpoint == "" {
 		errs = append(errs, errors.New("http::endpoint must not be empty"))
+	}
+	if g := c.GRPC.Get(); g != nil && g.NetAddr.Endpoint == "" {
+		errs = append(errs, errors.New("grpc::endpoint must not be empty"))
 	}
 	if c.Storage == (component.ID{}) {
 		errs = append(errs, errors.New("storage must be the id of a storage extension, got none"))

@@ -49,6 +49,7 @@ type queryExtension struct {
 	reader   atomic.Pointer[store.Reader]
 
 	server   *server
+	grpc     *grpcAPI // nil without
 	http     *http.Server
 	cancel   context.CancelFunc // ends all requests
 	served   chan struct{}      // closed when the serve goroutine has ended
@@ -73,6 +74,14 @@ func (e *queryExtension) Dependencies() []component.ID {
 	for _, m := range e.cfg.HTTP.Middlewares {
 		ids = append(ids, m.ID)
 	}
+	if g := e.cfg.GRPC.Get(); g != nil {
+		if g.Auth.HasValue() {
+			ids = append(ids, g.Auth.Get().AuthenticatorID)
+		}
+		for _, m := range g.Middlewares {
+			ids = append(ids, m.ID)
+		}
+	}
 	return ids
 }
 
@@ -85,12 +94,14 @@ func (e *queryExtension) ComponentStatusChanged(source *componentstatus.Instance
 // Ready is called when all pipelines run.
 func (e *queryExtension) Ready() error {
 	e.health.setReady(true)
+	e.grpc.setReady(true)
 	return nil
 }
 
 // NotReady is called before the receivers stop.
 func (e *queryExtension) NotReady() error {
 	e.health.setReady(false)
+	e.grpc.setReady(false)
 	return nil
 }
 
@@ -113,7 +124,14 @@ func (e *queryExtension) Start(ctx context.Context, host component.Host) error {
 	listener, err := e.cfg.HTTP.ToListener(ctx)
 	if err != nil {
 		cancel()
+		err = errors.Join(err, s.closeCache())
 		return fmt.Errorf("http::endpoint %s: %w", e.cfg.HTTP.NetAddr.Endpoint, err)
+	}
+
+	e.grpc, err = startGRPC(ctx, s, host, e.set.TelemetrySettings)
+	if err != nil {
+		cancel()
+		return errors.Join(err, listener.Close(), s.closeCache())
 	}
 
 	e.server, e.http, e.cancel, e.listener = s, srv, cancel, listener
@@ -143,12 +161,14 @@ func newServer(cfg *Config, set extension.Settings, tb *metadata.TelemetryBuilde
 		}
 		return r.Ping(ctx)
 	}}
+	s.answers = &answers{server: s}
+	s.limiter = newLimiter(&cfg.RateLimit)
 	s.routes = s.routeTable()
 	names := make([]string, len(s.routes))
 	for i, rt := range s.routes {
 		names[i] = rt.path
 	}
-	s.labels = newLabelSets(names)
+	s.labels = newLabelSets(append(names, grpcMethods()...))
 	return s
 }
 
@@ -194,6 +214,7 @@ func (e *queryExtension) Shutdown(ctx context.Context) error {
 	drain, stop := context.WithTimeout(ctx, drainTimeout)
 	defer stop()
 	err := e.http.Shutdown(drain)
+	e.grpc.stop(drain)
 	e.cancel()
 	if err != nil {
 		e.set.Logger.Warn("requests were cut off at shutdown", zap.Error(err))
@@ -210,5 +231,5 @@ func (e *queryExtension) Shutdown(ctx context.Context) error {
 	e.server.storage.wait(ctx)
 	e.server.metrics.CloseIdleConnections()
 	e.http = nil
-	return err
+	return errors.Join(err, e.server.closeCache())
 }

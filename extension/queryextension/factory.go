@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/extension"
 
 	"github.com/llm-devops/llm-sentinel/extension/queryextension/internal/metadata"
@@ -28,6 +29,9 @@ func createDefaultConfig() component.Config {
 		RequestTimeout:        defaultRequestTimeout,
 		MaxConcurrentRequests: defaultMaxConcurrentRequests,
 		MaxResponseBytes:      defaultMaxResponseBytes,
+		Cache:                 defaultCache(),
+		RateLimit:             defaultRateLimit(),
+		GRPC:                  configoptional.Default(defaultGRPC()),
 		MaxStreams:            defaultMaxStreams,
 	}
 }

@@ -30,6 +30,8 @@ var allCapabilities = store.Capabilities{
 	Aggregate: true, Baselines: true, Feedback: true, Write: true,
 }
 
+var _ store.Versioned = (*fakeReader)(nil)
+
 // fakeReader is a store.Reader over slices that follows the contract to the
 // letter. Failures can be switched on.
 type fakeReader struct {
@@ -47,6 +49,7 @@ type fakeReader struct {
 	silent    bool // end without a word when the context ends
 	panics    bool
 	counts    int
+	version   uint64
 }
 
 func newFakeReader() *fakeReader { return &fakeReader{caps: allCapabilities} }
@@ -55,7 +58,15 @@ func (f *fakeReader) with(set func(*fakeReader)) *fakeReader {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	set(f)
+	f.version++
 	return f
+}
+
+// Version changes with every change.
+func (f *fakeReader) Version(time.Time, time.Time) uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.version
 }
 
 func (f *fakeReader) addEvents(events ...genai.Event) {

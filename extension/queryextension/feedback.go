@@ -151,23 +151,29 @@ func (s *server) giveFeedback(ctx context.Context, q *inquiry) (any, answerMetad
 	if e != nil {
 		return nil, meta, e
 	}
-	if name := provenName(ctx); f.Author == "" {
-		f.Author = name
-	}
-	give := s.feedbackTaker(q.reader)
-	if e := refuse(need{needByID, true, q.caps.ByID}, need{needFeedback, true, give != nil}); e != nil {
-		return nil, meta, e
-	}
-	a, err := anomalyByID(ctx, q.reader, id)
+	f, err := s.keepFeedback(ctx, q.reader, q.caps, id, f)
 	if err != nil {
 		return nil, meta, err
 	}
+	return newFeedbackRow(f), meta, nil
+}
+
+// keepFeedback completes checked feedback by its anomaly and keeps it.
+func (s *server) keepFeedback(ctx context.Context, r store.Reader, caps store.Capabilities, id uuid.UUID, f store.Feedback) (store.Feedback, error) {
+	if name := provenName(ctx); f.Author == "" {
+		f.Author = name
+	}
+	give := s.feedbackTaker(r)
+	if e := refuse(need{needByID, true, caps.ByID}, need{needFeedback, true, give != nil}); e != nil {
+		return f, e
+	}
+	a, err := anomalyByID(ctx, r, id)
+	if err != nil {
+		return f, err
+	}
 	f.AnomalyID, f.Service, f.Model, f.Type, f.Method = a.ID, a.Service, a.Model, a.Type, a.Method
 	f.Metric, f.Value, f.Baseline = a.Details.Metric, a.Details.Value, a.Details.Baseline
-	if err := give(ctx, f); err != nil {
-		return nil, meta, err
-	}
-	return newFeedbackRow(f), meta, nil
+	return f, give(ctx, f)
 }
 
 // feedbackTaker is what keeps feedback: the storage extension, which also hands

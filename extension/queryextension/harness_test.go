@@ -70,6 +70,7 @@ func newAPI(t testing.TB, options map[string]any, adjust ...func(*server)) *api 
 	t.Cleanup(func() {
 		a.server.storage.wait(context.Background())
 		a.metrics.CloseIdleConnections()
+		require.NoError(t, a.closeCache())
 	})
 	srv, err := a.httpServer(t.Context(), newHost(a.storage), set.TelemetrySettings)
 	require.NoError(t, err)
@@ -84,6 +85,7 @@ func newHost(storage component.Component) *fakeHost {
 func newConfig(t testing.TB, options map[string]any) *Config {
 	t.Helper()
 	cfg := createDefaultConfig().(*Config)
+	cfg.RateLimit.Enabled = false // tests ask more often than people
 	require.NoError(t, confmap.NewFromStringMap(options).Unmarshal(cfg))
 	require.NoError(t, confmap.Validate(cfg))
 	return cfg

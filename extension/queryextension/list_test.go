@@ -19,9 +19,9 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
-func withEvents(t *testing.T, n int, options map[string]any) *api {
+func withEvents(t *testing.T, n int, options map[string]any, adjust ...func(*server)) *api {
 	t.Helper()
-	a := newAPI(t, options)
+	a := newAPI(t, options, adjust...)
 	for i := range n {
 		a.store.addEvents(makeEvent(i, time.Duration(i)*time.Minute))
 	}

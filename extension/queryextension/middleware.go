@@ -21,6 +21,7 @@ const (
 	routeUnmatched = "unmatched"
 
 	rejectedBusy    = "too_many_requests"
+	rejectedRate    = "rate_limit"
 	rejectedTimeout = "timeout"
 	rejectedSize    = "response_too_large"
 	rejectedStreams = "too_many_streams"

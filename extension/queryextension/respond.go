@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -136,7 +137,7 @@ var gzipWriters = sync.Pool{New: func() any {
 	return zw
 }}
 
-func writeGzip(w http.ResponseWriter, body []byte) {
+func writeGzip(w io.Writer, body []byte) {
 	zw := gzipWriters.Get().(*gzip.Writer)
 	defer gzipWriters.Put(zw)
 	zw.Reset(w)

@@ -2,6 +2,8 @@ package queryextension
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"path"
 	"slices"
@@ -34,6 +36,8 @@ type server struct {
 	// metrics fetches the collector's own telemetry.
 	metrics *http.Client
 	slots   chan struct{}
+	answers *answers
+	limiter *limiter // nil without a limit
 	routes  []route
 	// extension is the storage extension, which may do more than have a reader.
 	extension any
@@ -52,8 +56,14 @@ func (s *server) handler() http.Handler {
 	for i := range s.routes {
 		rt := &s.routes[i]
 		handle, method := rt.handle, rt.method
+		if _, ok := keptRoutes[rt.path]; ok && method == "" {
+			handle = s.answers.kept(rt.path, handle)
+		}
 		if rt.limited {
 			handle = s.limited(handle)
+		}
+		if !unrated[rt.path] {
+			handle = s.rated(handle)
 		}
 		if method == "" {
 			method = http.MethodGet // also matches HEAD
@@ -99,13 +109,16 @@ func methodNotAllowed(allowed string) http.HandlerFunc {
 
 // httpServer puts the collector's standard server settings around the handler.
 func (s *server) httpServer(ctx context.Context, host component.Host, set component.TelemetrySettings) (*http.Server, error) {
+	if err := s.openCache(ctx); err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
 	cfg := s.cfg.HTTP
 	if cfg.CORS.HasValue() {
 		cfg.CORS = configoptional.Some(openCORS(*cfg.CORS.Get()))
 	}
 	srv, err := cfg.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.closeCache())
 	}
 	srv.Handler = s.observe(srv.Handler)
 	return srv, nil

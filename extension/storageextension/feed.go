@@ -21,7 +21,7 @@ const (
 // value is closed to subscribers until open.
 type feed struct {
 	// missed is told of anomalies that were not delivered. It must not block.
-	missed func(n int64)
+	missed func(ctx context.Context, n int64)
 
 	mu          sync.Mutex
 	isOpen      bool
@@ -68,7 +68,7 @@ func (f *feed) leave(s *subscriber) {
 
 // publish tells the subscribers of a batch that was kept. The slice stays the
 // caller's.
-func (f *feed) publish(batch []anomaly.Anomaly) {
+func (f *feed) publish(ctx context.Context, batch []anomaly.Anomaly) {
 	if len(batch) == 0 {
 		return
 	}
@@ -84,7 +84,7 @@ func (f *feed) publish(batch []anomaly.Anomaly) {
 			s.missed = 0
 		default:
 			s.missed += int64(len(batch))
-			f.missed(int64(len(batch)))
+			f.missed(ctx, int64(len(batch)))
 		}
 	}
 }

@@ -50,7 +50,7 @@ func observe(b store.Backend, id component.ID, tb *metadata.TelemetryBuilder) *o
 		baselines: kind("baseline"), feedback: kind("feedback"), feed: &feed{},
 		reasons: map[string]metric.MeasurementOption{},
 	}
-	o.feed.missed = func(n int64) { tb.StorageFeedMissedTotal.Add(context.Background(), n, o.storage) }
+	o.feed.missed = func(ctx context.Context, n int64) { tb.StorageFeedMissedTotal.Add(ctx, n, o.storage) }
 	for _, r := range []string{"age", "size", "too_old", "too_far_ahead"} {
 		o.reasons[r] = with(attribute.String("reason", r))
 	}
@@ -125,7 +125,7 @@ func (o *observed) WriteAnomalies(ctx context.Context, batch []anomaly.Anomaly) 
 	start := time.Now()
 	err := o.wrote(ctx, &o.anomalies, start, len(batch), o.Backend.WriteAnomalies(ctx, batch))
 	if err == nil {
-		o.feed.publish(batch)
+		o.feed.publish(ctx, batch)
 	}
 	return err
 }

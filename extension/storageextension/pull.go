@@ -119,7 +119,7 @@ func (p *puller) tell(err error) {
 func (p *puller) pullEngine(ctx context.Context, r *registration, t *tally) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(r.ctx, cancel)()
+	defer context.AfterFunc(r.ctx, cancel)() //nolint:contextcheck // ends with either of two contexts
 
 	since := r.pulled.newest
 	if !since.IsZero() {

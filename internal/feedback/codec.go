@@ -176,7 +176,7 @@ func (r *reader) count(limit uint64) uint64 {
 	return v
 }
 
-func (r *reader) text() string { return string(r.take(r.count(maxName))) }
+func (r *reader) text() string { return string(r.take(r.count(MaxName))) }
 
 // verdicts reads those of a subject: in order, and newer than floor.
 func (r *reader) verdicts(floor *position) []verdict {

@@ -238,7 +238,7 @@ func TestVerdictsThatAreOfNoUse(t *testing.T) {
 	for name, change := range map[string]func(*store.Feedback){
 		"unknown verdict": func(f *store.Feedback) { f.Verdict = "perhaps" },
 		"too old":         func(f *store.Feedback) { f.Time = now.Add(-life) },
-		"long name":       func(f *store.Feedback) { f.Service = strings.Repeat("x", maxName+1) },
+		"long name":       func(f *store.Feedback) { f.Service = strings.Repeat("x", MaxName+1) },
 	} {
 		var m Memory
 		f := said(1, store.VerdictFalse, 3)

@@ -21,8 +21,8 @@ const (
 	MaxVerdicts = 10_000
 	// maxPerSubject is the most of one service, model and type.
 	maxPerSubject = 32
-	// maxName is the length of a name, in bytes, up to which verdicts are learned.
-	maxName = 512
+	// MaxName is the length of a name, in bytes, up to which verdicts are learned.
+	MaxName = 512
 	// maxAhead is how far a verdict may lie in the future.
 	maxAhead = 24 * time.Hour
 )
@@ -126,7 +126,7 @@ func (m *Memory) Learn(f *store.Feedback, class string, deviation float64, now t
 		return false
 	}
 	age := now.Sub(v.time)
-	if age >= life || age < -maxAhead || max(len(f.Service), len(f.Model), len(f.Type), len(f.Metric), len(class)) > maxName {
+	if age >= life || age < -maxAhead || TooLong(f) || len(class) > MaxName {
 		return false
 	}
 	v.metric, v.class = strings.Clone(v.metric), strings.Clone(v.class)
@@ -134,6 +134,11 @@ func (m *Memory) Learn(f *store.Feedback, class string, deviation float64, now t
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.add(s, v)
+}
+
+// TooLong reports whether nothing is learned from f because of its names.
+func TooLong(f *store.Feedback) bool {
+	return max(len(f.Service), len(f.Model), len(f.Type), len(f.Method), len(f.Metric)) > MaxName
 }
 
 // add puts a verdict in its place, and the oldest out when there are too many.

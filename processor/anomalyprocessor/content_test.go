@@ -249,7 +249,7 @@ func logRigOn(t *testing.T, change func(*Config)) (logs processor.Logs, sink *co
 	t.Helper()
 	cfg := createDefaultConfig().(*Config)
 	change(cfg)
-	f := &factory{engines: newEngines()}
+	f := &factory{}
 	set := processor.Settings{ID: component.NewID(metadata.Type), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
 	sink = &consumertest.LogsSink{}
 	var err error
@@ -257,7 +257,8 @@ func logRigOn(t *testing.T, change func(*Config)) (logs processor.Logs, sink *co
 	require.NoError(t, err)
 	traces, err = f.createTraces(t.Context(), set, cfg, consumertest.NewNop())
 	require.NoError(t, err)
-	f.engines.byConfig[cfg].engine.now = func() time.Time { return epoch.Add(24 * time.Hour) }
+	e, _ := f.engines.Find(cfg)
+	e.now = func() time.Time { return epoch.Add(24 * time.Hour) }
 	for _, c := range []component.Component{logs, traces} {
 		require.NoError(t, c.Start(t.Context(), componenttest.NewNopHost()))
 		t.Cleanup(func() { require.NoError(t, c.Shutdown(context.Background())) })
@@ -362,14 +363,14 @@ func TestLogsAndTracesShareTheEvaluators(t *testing.T) {
 // What no item shows goes into logs when there are no traces.
 func TestWindowFindingsGoIntoLogsWithoutTraces(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
-	f := &factory{engines: newEngines()}
+	f := &factory{}
 	set := processor.Settings{ID: component.NewID(metadata.Type), TelemetrySettings: componenttest.NewNopTelemetrySettings()}
 	sink := &consumertest.LogsSink{}
 	logs, err := f.createLogs(t.Context(), set, cfg, sink)
 	require.NoError(t, err)
 	require.NoError(t, logs.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { require.NoError(t, logs.Shutdown(context.Background())) })
-	e := f.engines.byConfig[cfg].engine
+	e, _ := f.engines.Find(cfg)
 	silence := finding{typ: anomaly.TypeThroughputDegradation, metric: "throughput", method: "x", severity: anomaly.SeverityHigh, sigma: math.NaN(), at: epoch.UnixNano()}
 	over := silence
 	over.ended = anomaly.EndRecovered

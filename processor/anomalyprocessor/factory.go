@@ -13,7 +13,7 @@ import (
 
 // NewFactory returns the factory of the processor "anomaly".
 func NewFactory() processor.Factory {
-	f := &factory{engines: newEngines()}
+	f := &factory{}
 	return processor.NewFactory(
 		metadata.Type,
 		createDefaultConfig,
@@ -23,17 +23,17 @@ func NewFactory() processor.Factory {
 }
 
 type factory struct {
-	engines *engines
+	engines engines
 }
 
 // createTraces is called once for each pipeline that names the component id;
 // all of them get the same engine.
 func (f *factory) createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
-	lease, err := f.engines.lease(set, cfg.(*Config), outlet{traces: next})
+	lease, err := newLease(&f.engines, set, cfg.(*Config), outlet{traces: next})
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewTraces(ctx, set, cfg, next, lease.engine.processTraces,
+	return processorhelper.NewTraces(ctx, set, cfg, next, lease.Value.processTraces,
 		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
 		processorhelper.WithStart(lease.start),
 		processorhelper.WithShutdown(lease.shutdown),
@@ -42,11 +42,11 @@ func (f *factory) createTraces(ctx context.Context, set processor.Settings, cfg 
 
 // createLogs is createTraces for logs: both signals of an id share an engine.
 func (f *factory) createLogs(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
-	lease, err := f.engines.lease(set, cfg.(*Config), outlet{logs: next})
+	lease, err := newLease(&f.engines, set, cfg.(*Config), outlet{logs: next})
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewLogs(ctx, set, cfg, next, lease.engine.processLogs,
+	return processorhelper.NewLogs(ctx, set, cfg, next, lease.Value.processLogs,
 		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
 		processorhelper.WithStart(lease.start),
 		processorhelper.WithShutdown(lease.shutdown),

@@ -3,6 +3,7 @@ package anomalyprocessor
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -399,6 +400,16 @@ func TestTheHostMustBeThere(t *testing.T) {
 	}
 }
 
+func TestFeedbackAboutVeryLongNamesIsNotLearned(t *testing.T) {
+	r := taughtRig(t, nil)
+	a := anomaly.Anomaly{ID: uuid.New(), Service: strings.Repeat("s", 513), Type: anomaly.TypeLatencySpike}
+	r.say(&a, store.VerdictMute)
+	assert.Zero(t, r.eng.taught.Len())
+	a.Service = a.Service[1:]
+	r.say(&a, store.VerdictMute)
+	assert.Equal(t, 1, r.eng.taught.Len())
+}
+
 func TestAnEngineWithoutAHostHearsNothing(t *testing.T) {
 	r := newRig(t, nil)
 	assert.Nil(t, r.eng.unregister)
@@ -431,5 +442,35 @@ func TestFeedbackAndBaselinesBesideTraffic(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	assert.EqualValues(t, 32, r.eng.taught.Len(), "the most of one service, model and type")
+	assert.Equal(t, 32, r.eng.taught.Len(), "the most of one service, model and type")
+}
+
+// Verdicts are looked at when something is found: what is normal costs nothing
+// more, and what is kept back again and again allocates nothing either.
+func TestFeedbackAllocatesNothing(t *testing.T) {
+	r := taughtRig(t, func(c *Config) {
+		c.MaxLateness, c.Drift.Types, c.Trend.Metrics, c.Agents.Enabled = 1e6*time.Hour, nil, nil, false
+	})
+	g := newTraffic(85)
+	r.send(g.calls(200)...)
+	a := one(t, r.send(g.with(lasting(8000)))[0])
+	r.settle(g)
+	r.say(&a, store.VerdictMute)
+	perSpan := func(make func() call) float64 {
+		allocs := func(n int) float64 {
+			var calls []call
+			for range n {
+				calls = append(calls, make())
+			}
+			td := traces(calls...)
+			return testing.AllocsPerRun(20, func() {
+				_, err := r.eng.processTraces(context.Background(), td)
+				require.NoError(t, err)
+			})
+		}
+		return (allocs(200) - allocs(100)) / 100
+	}
+	assert.Less(t, perSpan(g.call), .05, "normal calls")
+	assert.Less(t, perSpan(func() call { return g.with(lasting(8000)) }), .05, "calls that are muted")
+	assert.Greater(t, r.counter("anomalies_suppressed_total", "reason", "muted"), int64(100))
 }

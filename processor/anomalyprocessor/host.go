@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.uber.org/zap"
 
 	"github.com/llm-devops/llm-sentinel/internal/feedback"
 	"github.com/llm-devops/llm-sentinel/internal/series"
@@ -72,8 +73,8 @@ func (e *engine) Baselines(since time.Time, yield func(store.Baseline) bool) {
 	now := e.now()
 	var out [len(metrics)]store.Baseline
 	for i := range keys {
-		for k := range e.expect(&keys[i], now, &out) {
-			if !yield(out[k]) {
+		for _, b := range out[:e.expect(&keys[i], now, &out)] {
+			if !yield(b) {
 				return
 			}
 		}
@@ -133,6 +134,10 @@ func (e *engine) tolerant(key *series.Key, m *metricRow, expected, lower, upper 
 
 // Learn implements [store.Engine].
 func (e *engine) Learn(f store.Feedback) {
+	if feedback.TooLong(&f) {
+		e.log.Warn("nothing is learned from feedback about a series with such long names", zap.Stringer("feedback", f.ID), zap.Int("limit_bytes", feedback.MaxName))
+		return
+	}
 	class, deviation, ok := e.recent.Find(f.AnomalyID)
 	if !ok {
 		class, deviation = feedback.ClassOf(f.Method), feedback.Deviation(f.Value, f.Baseline, offsetOf(f.Metric))

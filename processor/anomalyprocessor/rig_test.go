@@ -61,12 +61,13 @@ func buildRig(t testing.TB, change func(*Config)) *rig {
 		change(r.cfg)
 	}
 	require.NoError(t, r.cfg.Validate())
-	f := &factory{engines: newEngines()}
+	f := &factory{}
 	set := processor.Settings{ID: component.NewID(metadata.Type), TelemetrySettings: r.tel.NewTelemetrySettings(), BuildInfo: component.NewDefaultBuildInfo()}
 	var err error
 	r.proc, err = f.createTraces(context.Background(), set, r.cfg, r.sink)
 	require.NoError(t, err)
-	r.eng = f.engines.byConfig[r.cfg].engine
+	r.eng, _ = f.engines.Find(r.cfg)
+	require.NotNil(t, r.eng)
 	r.setClock(epoch.Add(24 * time.Hour))
 	return r
 }

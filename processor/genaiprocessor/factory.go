@@ -13,7 +13,7 @@ import (
 
 // NewFactory returns the factory of the processor "genai".
 func NewFactory() processor.Factory {
-	f := &factory{engines: newEngines()}
+	f := &factory{}
 	return processor.NewFactory(
 		metadata.Type,
 		createDefaultConfig,
@@ -24,37 +24,37 @@ func NewFactory() processor.Factory {
 }
 
 type factory struct {
-	engines *engines
+	engines engines
 }
 
 // createTraces is called once for each pipeline that names the component id;
 // all of them, whatever their signal, get the same engine.
 func (f *factory) createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
-	l, err := f.engines.lease(set, cfg.(*Config))
+	l, err := newLease(&f.engines, set, cfg.(*Config))
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewTraces(ctx, set, cfg, next, l.engine.processTraces, l.options(true)...)
+	return processorhelper.NewTraces(ctx, set, cfg, next, l.Value.processTraces, l.options(true)...)
 }
 
 func (f *factory) createLogs(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
-	l, err := f.engines.lease(set, cfg.(*Config))
+	l, err := newLease(&f.engines, set, cfg.(*Config))
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewLogs(ctx, set, cfg, next, l.engine.processLogs, l.options(true)...)
+	return processorhelper.NewLogs(ctx, set, cfg, next, l.Value.processLogs, l.options(true)...)
 }
 
 // createMetrics: metrics are only read.
 func (f *factory) createMetrics(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Metrics) (processor.Metrics, error) {
-	l, err := f.engines.lease(set, cfg.(*Config))
+	l, err := newLease(&f.engines, set, cfg.(*Config))
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewMetrics(ctx, set, cfg, next, l.engine.processMetrics, l.options(false)...)
+	return processorhelper.NewMetrics(ctx, set, cfg, next, l.Value.processMetrics, l.options(false)...)
 }
 
-func (l *lease) options(mutates bool) []processorhelper.Option {
+func (l lease) options(mutates bool) []processorhelper.Option {
 	return []processorhelper.Option{
 		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: mutates}),
 		processorhelper.WithStart(l.start),

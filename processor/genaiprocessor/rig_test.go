@@ -53,7 +53,7 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	var core zapcore.Core
 	core, r.logged = observer.New(zap.InfoLevel)
 	set.Logger = zap.New(core)
-	f := &factory{engines: newEngines()}
+	f := &factory{}
 	var err error
 	r.traces, err = f.createTraces(context.Background(), set, cfg, &r.outT)
 	require.NoError(t, err)
@@ -61,7 +61,8 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	require.NoError(t, err)
 	r.metrics, err = f.createMetrics(context.Background(), set, cfg, &r.outM)
 	require.NoError(t, err)
-	r.eng = f.engines.byConfig[cfg].engine
+	r.eng, _ = f.engines.Find(cfg)
+	require.NotNil(t, r.eng)
 	r.eng.now = func() time.Time { return r.now }
 	for _, c := range []component.Component{r.traces, r.logs, r.metrics} {
 		require.NoError(t, c.Start(context.Background(), componenttest.NewNopHost()))

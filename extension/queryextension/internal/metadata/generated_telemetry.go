@@ -3,10 +3,12 @@
 package metadata
 
 import (
+	"context"
 	"errors"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/trace"
 
 	"go.opentelemetry.io/collector/component"
@@ -33,6 +35,15 @@ type TelemetryBuilder struct {
 	APIRequestsTotal          metric.Int64Counter
 	APIStreamMissedTotal      metric.Int64Counter
 	APIStreams                metric.Int64UpDownCounter
+	CacheBytes                metric.Int64ObservableGauge
+	CacheEntries              metric.Int64ObservableGauge
+	CacheHitsTotal            metric.Int64ObservableCounter
+	CacheInsertsTotal         metric.Int64ObservableCounter
+	CacheMissesTotal          metric.Int64ObservableCounter
+	CacheRedisErrorsTotal     metric.Int64ObservableCounter
+	CacheRedisSkippedTotal    metric.Int64ObservableCounter
+	CacheRedisUp              metric.Int64ObservableGauge
+	CacheRemovalsTotal        metric.Int64ObservableCounter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -44,6 +55,151 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterCacheBytesCallback sets callback for observable CacheBytes metric.
+func (builder *TelemetryBuilder) RegisterCacheBytesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheBytes, obs: o})
+		return nil
+	}, builder.CacheBytes)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheEntriesCallback sets callback for observable CacheEntries metric.
+func (builder *TelemetryBuilder) RegisterCacheEntriesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheEntries, obs: o})
+		return nil
+	}, builder.CacheEntries)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheHitsTotalCallback sets callback for observable CacheHitsTotal metric.
+func (builder *TelemetryBuilder) RegisterCacheHitsTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheHitsTotal, obs: o})
+		return nil
+	}, builder.CacheHitsTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheInsertsTotalCallback sets callback for observable CacheInsertsTotal metric.
+func (builder *TelemetryBuilder) RegisterCacheInsertsTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheInsertsTotal, obs: o})
+		return nil
+	}, builder.CacheInsertsTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheMissesTotalCallback sets callback for observable CacheMissesTotal metric.
+func (builder *TelemetryBuilder) RegisterCacheMissesTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheMissesTotal, obs: o})
+		return nil
+	}, builder.CacheMissesTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheRedisErrorsTotalCallback sets callback for observable CacheRedisErrorsTotal metric.
+func (builder *TelemetryBuilder) RegisterCacheRedisErrorsTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheRedisErrorsTotal, obs: o})
+		return nil
+	}, builder.CacheRedisErrorsTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheRedisSkippedTotalCallback sets callback for observable CacheRedisSkippedTotal metric.
+func (builder *TelemetryBuilder) RegisterCacheRedisSkippedTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheRedisSkippedTotal, obs: o})
+		return nil
+	}, builder.CacheRedisSkippedTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheRedisUpCallback sets callback for observable CacheRedisUp metric.
+func (builder *TelemetryBuilder) RegisterCacheRedisUpCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheRedisUp, obs: o})
+		return nil
+	}, builder.CacheRedisUp)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterCacheRemovalsTotalCallback sets callback for observable CacheRemovalsTotal metric.
+func (builder *TelemetryBuilder) RegisterCacheRemovalsTotalCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.CacheRemovalsTotal, obs: o})
+		return nil
+	}, builder.CacheRemovalsTotal)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+type observerInt64 struct {
+	embedded.Int64Observer
+	inst metric.Int64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveInt64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -105,6 +261,60 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"sentinel_api_streams",
 		metric.WithDescription("Number of open streams of anomalies. [Development]"),
 		metric.WithUnit("{stream}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheBytes, err = builder.meter.Int64ObservableGauge(
+		"sentinel_cache_bytes",
+		metric.WithDescription("Bytes that kept answers take in memory. [Development]"),
+		metric.WithUnit("By"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheEntries, err = builder.meter.Int64ObservableGauge(
+		"sentinel_cache_entries",
+		metric.WithDescription("Number of answers kept in memory. [Development]"),
+		metric.WithUnit("{answer}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheHitsTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_cache_hits_total",
+		metric.WithDescription("Number of questions whose answer was kept or already being computed. [Development]"),
+		metric.WithUnit("{question}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheInsertsTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_cache_inserts_total",
+		metric.WithDescription("Number of answers that were put in. [Development]"),
+		metric.WithUnit("{answer}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheMissesTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_cache_misses_total",
+		metric.WithDescription("Number of questions whose answer was not kept. [Development]"),
+		metric.WithUnit("{question}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheRedisErrorsTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_cache_redis_errors_total",
+		metric.WithDescription("Number of calls of Redis that failed. [Development]"),
+		metric.WithUnit("{call}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheRedisSkippedTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_cache_redis_skipped_total",
+		metric.WithDescription("Number of calls of Redis that were left out because it was down. [Development]"),
+		metric.WithUnit("{call}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheRedisUp, err = builder.meter.Int64ObservableGauge(
+		"sentinel_cache_redis_up",
+		metric.WithDescription("1 while Redis is asked, 0 while it is left out because it does not answer. [Development]"),
+		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CacheRemovalsTotal, err = builder.meter.Int64ObservableCounter(
+		"sentinel_cache_removals_total",
+		metric.WithDescription("Number of answers that were removed (memory for space or age; redis because they were damaged or of another format). [Development]"),
+		metric.WithUnit("{answer}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs
