@@ -3,15 +3,19 @@ package e2e
 import (
 	"math"
 	"os"
+	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/llm-devops/llm-sentinel/internal/anomaly"
+	"github.com/llm-devops/llm-sentinel/internal/genai"
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
 
@@ -105,6 +109,11 @@ func TestAnEmptyStoreSaysHowToSendData(t *testing.T) {
 	b.sees("OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318")
 	assert.Equal(t, 2, eval[int](b, `document.querySelectorAll('.command .copy').length`))
 	b.snapshot("empty-light")
+	sent := sentBy(t, eval[string](b, `document.querySelectorAll('.command pre')[1].textContent`))
+	assert.Equal(t, "gpt-4o", sent.RequestModel)
+	assert.Equal(t, "my-first-service", sent.Service)
+	assert.EqualValues(t, 165, sent.TotalTokens)
+	assert.WithinDuration(t, time.Now(), sent.Time(), time.Minute)
 	for _, view := range []string{"services", "latency", "usage", "errors", "anomalies", "baselines", "live"} {
 		b.visit(view)
 		b.settled()
@@ -112,6 +121,31 @@ func TestAnEmptyStoreSaysHowToSendData(t *testing.T) {
 		assert.NotEmpty(t, eval[string](b, `document.querySelector('main .hint').innerText`), view)
 	}
 	b.clean()
+}
+
+// sentBy runs a command of the page in a shell whose curl prints what it would
+// send, and returns the LLM call in it.
+func sentBy(t *testing.T, text string) genai.Event {
+	t.Helper()
+	for _, name := range []string{"bash", "openssl"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is missing: the command of the empty page is NOT tested", name)
+		}
+	}
+	command := exec.CommandContext(t.Context(), "bash", "-c", `curl() { while [ "$1" != -d ]; do shift; done; printf %s "$2"; }; `+text)
+	body, err := command.Output()
+	require.NoError(t, err)
+	traces, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(body)
+	require.NoError(t, err, string(body))
+	require.Equal(t, 1, traces.SpanCount())
+	extractor, err := genai.NewExtractor(genai.Options{})
+	require.NoError(t, err)
+	group := traces.ResourceSpans().At(0)
+	resource := extractor.Resource(group.Resource())
+	var e genai.Event
+	isLLM, _ := extractor.FromSpan(&resource, group.ScopeSpans().At(0).Scope(), group.ScopeSpans().At(0).Spans().At(0), &e)
+	require.True(t, isLLM, string(body))
+	return e
 }
 
 func TestAStorageThatIsAwayIsToldInPlainWordsAndTriedAgain(t *testing.T) {
