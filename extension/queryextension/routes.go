@@ -13,10 +13,7 @@ type route struct {
 	params []string
 	// limited routes are bound by max_concurrent_requests and request_timeout.
 	limited bool
-	// streamed routes answer without an end, bound by max_streams. Nothing around
-	// them may hold their response back.
-	streamed bool
-	handle   http.HandlerFunc
+	handle  http.HandlerFunc
 }
 
 const (
@@ -63,7 +60,7 @@ func (s *server) routeTable() []route {
 		{path: pathBaseline, summary: "what was normal, over time", params: rangeParams, limited: true, handle: s.answer("baseline", rangeParams, s.findBaseline)},
 		{path: pathTrace, summary: "calls and anomalies of one trace", params: rangeParams, limited: true, handle: s.answer("trace", rangeParams, s.findTrace)},
 		{path: pathSession, summary: "calls and anomalies of one session", params: rangeParams, limited: true, handle: s.answer("session", rangeParams, s.findSession)},
-		{path: pathStream, summary: "new anomalies as server-sent events", params: streamParams, streamed: true, handle: s.handleStream},
+		{path: pathStream, summary: "new anomalies as server-sent events", params: streamParams, handle: s.handleStream},
 		{path: pathOpenAPI, summary: "the description of this interface", handle: s.handleOpenAPI},
 	}
 }

@@ -17,7 +17,7 @@ import (
 // 3,000 anomalies of a day, over HTTP.
 func BenchmarkRoutes(b *testing.B) {
 	const calls, batch = 300_000, 5_000
-	r := start(b, map[string]any{"max_concurrent_requests": 4})
+	r := start(b, map[string]any{"cache": map[string]any{"enabled": false}})
 	now := time.Now().UTC()
 	var last anomaly.Anomaly
 	for i := 0; i < calls; i += batch {
