@@ -15,9 +15,9 @@ BIN := bin/otelcol-sentinel
 TOOLMOD := internal/tools/go.mod
 GO_FILES := $(shell find api cmd exporter extension internal processor -name '*.go' -not -name '*_test.go' 2>/dev/null) $(shell find internal/webui/dist -type f 2>/dev/null)
 # The generated main package has no tests. The race detector leaves out the
-# packages that only link the whole distribution.
+# packages that only link the whole distribution or drive a browser.
 PKGS = $(shell go list ./... | grep -v '/build$$')
-RACE_PKGS = $(shell go list ./... | grep -v -e '/build$$' -e '/internal/e2e$$' -e '/internal/distro$$' -e '/bench/pipeline$$')
+RACE_PKGS = $(shell go list ./... | grep -v -e '/build$$' -e '/internal/e2e$$' -e '/internal/webui/e2e$$' -e '/internal/distro$$' -e '/bench/pipeline$$')
 CONFIG ?= collector-config.yaml
 SENTINEL_DATA ?= $(abspath ../shared/data)
 export SENTINEL_DATA

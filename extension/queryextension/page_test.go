@@ -35,3 +35,18 @@ func TestABrowserGetsThePageAndEverybodyElseTheList(t *testing.T) {
 	assert.Contains(t, asset.Header().Get("Cache-Control"), "immutable")
 	assert.Equal(t, http.StatusNotFound, a.get("/assets/none.js").Code)
 }
+
+func TestABrowserIsToldToAskForAPassword(t *testing.T) {
+	for id, want := range map[string]string{
+		"basicauth":       `Basic realm="LLM-Sentinel", charset="UTF-8"`,
+		"basicauth/query": `Basic realm="LLM-Sentinel", charset="UTF-8"`,
+		"bearertokenauth": "Bearer",
+	} {
+		s := &server{cfg: newConfig(t, map[string]any{"http": map[string]any{"auth": map[string]any{"authenticator": id}}})}
+		assert.Equal(t, want, s.challenge(), id)
+	}
+	a := newAPI(t, map[string]any{"http": map[string]any{"auth": map[string]any{"authenticator": "fake_auth"}}})
+	w := a.get("/")
+	a.fails(w, http.StatusUnauthorized, codeUnauthorized)
+	assert.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
+}

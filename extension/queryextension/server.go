@@ -117,7 +117,7 @@ func (s *server) httpServer(ctx context.Context, host component.Host, set compon
 	if cfg.CORS.HasValue() {
 		cfg.CORS = configoptional.Some(openCORS(*cfg.CORS.Get()))
 	}
-	srv, err := cfg.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(refusedOutside))
+	srv, err := cfg.ToServer(ctx, host.GetExtensions(), set, s.handler(), confighttp.WithErrorHandler(s.refusedOutside))
 	if err != nil {
 		return nil, errors.Join(err, s.closeCache())
 	}
@@ -144,10 +144,23 @@ func openCORS(c confighttp.CORSConfig) confighttp.CORSConfig {
 // refusedOutside answers what confighttp refuses before the routes are reached:
 // failed authentication and bodies that cannot be decompressed. Its messages
 // may quote the authenticator's inner workings and are not passed on.
-func refusedOutside(w http.ResponseWriter, r *http.Request, _ string, status int) {
+func (s *server) refusedOutside(w http.ResponseWriter, r *http.Request, _ string, status int) {
 	e := &apiError{status: status, code: codeBadRequest, message: "the request cannot be read"}
 	if status == http.StatusUnauthorized {
 		e.code, e.message = codeUnauthorized, "authentication failed"
+		w.Header().Set("WWW-Authenticate", s.challenge())
 	}
 	sendError(w, r, e)
+}
+
+// challenge is the scheme of authentication, as RFC 9110 section 11.6.1 wants
+// it told: without Basic a browser would not ask its user for a password.
+func (s *server) challenge() string {
+	if s.cfg.HTTP.Auth.HasValue() {
+		switch s.cfg.HTTP.Auth.Get().AuthenticatorID.Type().String() {
+		case "basicauth", "basic_auth":
+			return `Basic realm="LLM-Sentinel", charset="UTF-8"`
+		}
+	}
+	return "Bearer"
 }

@@ -98,7 +98,7 @@ export function inWords(e: unknown): string {
     case 'too_many_requests':
       return 'The collector is busy and refused the question for now.';
     case 'storage_unavailable':
-      return 'The storage does not answer. The health page says which component fails.';
+      return 'The storage does not answer. Health says which component fails.';
     case 'unauthorized':
       return 'You are not signed in, or may not see this.';
     case 'not_found':

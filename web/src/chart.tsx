@@ -210,7 +210,7 @@ function options(
     axes: [
       { ...axis, values: (_u, ticks) => ticks.map((t) => tick(t, ticks)), space: 70, size: 28 },
       { ...axis, values: (_u, ticks) => ticks.map((v) => (v === null || (props.current.whole && !Number.isInteger(v)) ? '' : round(props.current.format(v)))), size: 62, space: 36,
-        ...(p.log ? { splits: (u: uPlot) => logTicks(u.scales.y.min ?? 1, u.scales.y.max ?? 10) } : {}) },
+        ...(p.log ? { splits: (u: uPlot) => logTicks(u.scales.y.min ?? 1, u.scales.y.max ?? 10), filter: (_u: uPlot, splits: number[]) => splits } : {}) },
     ],
     hooks: {
       setCursor: [(u) => {

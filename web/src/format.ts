@@ -60,6 +60,7 @@ export function metricValue(metric: string, v: Num): string {
   if (metric.endsWith('_ms')) return millis(v);
   if (metric.endsWith('_usd')) return usd(v);
   if (metric.endsWith('_rate')) return percent(v);
+  if (metric === 'throughput' && known(v)) return count(v) + ' calls/min';
   return count(v);
 }
 

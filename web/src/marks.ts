@@ -24,13 +24,29 @@ function place(u: uPlot, m: Mark): { x: number; y: number } | null {
   return { x: u.valToPos(m.time, 'x'), y: Math.max(u.valToPos(v, 'y'), size + 1) };
 }
 
+interface Placed {
+  m: Mark;
+  x: number;
+  y: number;
+}
+
+const order = ['critical', 'high', 'medium', 'low'];
+
+/** The marks that are shown, worst first: of those that would lie on each other only the worst. */
+function shown(u: uPlot, marks: Mark[]): Placed[] {
+  const out: Placed[] = [];
+  for (const m of [...marks].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))) {
+    const at = place(u, m);
+    if (at && !out.some((o) => Math.abs(o.x - at.x) < size * 1.6 && Math.abs(o.y - at.y) < size * 1.6)) out.push({ m, ...at });
+  }
+  return out;
+}
+
 export function drawMarks(u: uPlot, marks: Mark[], color: (name: string) => string) {
   const { ctx } = u;
   const px = devicePixelRatio;
   ctx.save();
-  for (const m of marks) {
-    const at = place(u, m);
-    if (!at) continue;
+  for (const { m, ...at } of shown(u, marks).reverse()) {
     const x = u.bbox.left + at.x * px;
     const y = u.bbox.top + at.y * px;
     ctx.fillStyle = color(`--${m.severity}`);
@@ -58,14 +74,12 @@ function shape(ctx: CanvasRenderingContext2D, severity: Severity, x: number, y: 
 }
 
 /** The mark under the pointer, with where its text should stand. */
-export function markAt(u: uPlot, marks: Mark[]): { m: Mark; x: number; y: number } | null {
+export function markAt(u: uPlot, marks: Mark[]): Placed | null {
   const { left = -1, top = -1 } = u.cursor;
   if (left < 0 || top < 0) return null;
-  let best: { m: Mark; x: number; y: number } | null = null;
+  let best: Placed | null = null;
   let near = 12;
-  for (const m of marks) {
-    const at = place(u, m);
-    if (!at) continue;
+  for (const { m, ...at } of shown(u, marks)) {
     const d = Math.hypot(at.x - left, at.y - top);
     if (d < near) {
       near = d;

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { type Answer, get } from './api';
+import { type Answer, ApiError, get } from './api';
 
 export interface Query<T> {
   /** The newest answer, also while the next one is on its way. */
@@ -88,6 +88,11 @@ export function useQuery<T>(url: string | null, everySeconds = 0): Query<T> {
       } catch (e) {
         if (abort.signal.aborted) return;
         setError(e);
+        if (e instanceof ApiError && e.unsupported) {
+          // Asking again would be refused again.
+          setLoading(false);
+          return;
+        }
       }
       setLoading(false);
       if (everySeconds > 0) later(everySeconds);

@@ -75,6 +75,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
   return (
     <div class="failure" role="alert">
       <p>{inWords(error)}</p>
+      {error instanceof ApiError && error.code === 'storage_unavailable' && <a href="#/health">Health</a>}
       {retry && (
         <button type="button" onClick={retry}>
           Try again

@@ -29,6 +29,11 @@ const detectors: Record<string, [string, string]> = {
   trend: ['Trend', 'the means of the last minutes left their rhythm'],
   beta_binomial: ['Failure count', 'more failures than the usual rate explains'],
   error_burst: ['Error burst', 'failures follow each other faster than by chance'],
+  quasi_poisson: ['Counts of calls', 'the number of calls is off by more than its usual spread'],
+  threshold: ['Threshold', 'a score or a mark that is told on its own'],
+  binomial: ['Share of one user', 'refusals hit this user more often than by chance'],
+  rls: ['Relation', 'output and speed no longer follow the input as they did'],
+  mmd: ['Distance of distributions', 'the embeddings have moved'],
   psi: ['Population stability', 'the distribution has moved'],
   kl_divergence: ['Divergence', 'the distribution has moved'],
   silence: ['Silence', 'no call for longer than ever before'],
@@ -64,7 +69,7 @@ function finite(v: unknown): v is number {
   return typeof v === 'number' && Number.isFinite(v);
 }
 
-const compared = /_(ms|usd|tokens|rate|calls)$|^tokens$|^calls/;
+const compared = /_(ms|usd|tokens|rate|calls)$|^tokens$|^calls|^throughput$/;
 
 /** Value against expectation in one line: "latency 11.8 s, expected 2.75 s (4.3 times)". */
 export function inOneLine(a: Anomaly): string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/llm-devops/llm-sentinel/internal/store"
 )
@@ -20,6 +21,18 @@ func (s *switchable) Capabilities() store.Capabilities {
 		return store.Capabilities{Write: true}
 	}
 	return s.Backend.Capabilities()
+}
+
+// Version also changes with the switches, so that no answer outlives them.
+func (s *switchable) Version(start, end time.Time) uint64 {
+	v := s.Backend.(store.Versioned).Version(start, end)
+	if s.k.down.Load() {
+		v ^= 1 << 63
+	}
+	if s.k.least.Load() {
+		v ^= 1 << 62
+	}
+	return v
 }
 
 func (s *switchable) Ping(ctx context.Context) error {
