@@ -75,7 +75,9 @@ func decodeCursor(text string, f filter) (cursor, error) {
 		return cursor{}, errCursorFormat
 	}
 	b, err := cursorEncoding.DecodeString(text)
-	if err != nil || b[0] != cursorVersion {
+	// The decoder passes over line breaks, so that the length of the text is not
+	// that of the bytes.
+	if err != nil || len(b) != cursorPayload+cursorSum || b[0] != cursorVersion {
 		return cursor{}, errCursorFormat
 	}
 	if sum := f.checksum(b[:cursorPayload]); string(sum[:cursorSum]) != string(b[cursorPayload:]) {

@@ -134,9 +134,14 @@ func (r *reader) f32() float32 {
 	return x
 }
 
+// maxStored bounds what a state can hold; NaN is beyond it.
+const maxStored = 1e100
+
 func (r *reader) f64() float64 {
 	x := math.Float64frombits(r.u64())
-	r.check(finite(x), "number is not finite")
+	// A window holds float32s: sums of their squares are far below, and what is
+	// above would overflow in the next step.
+	r.check(math.Abs(x) <= maxStored, "number is not finite, or too large")
 	return x
 }
 
