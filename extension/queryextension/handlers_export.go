@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -126,7 +127,7 @@ func (f *file[T]) prepare(r *http.Request) *apiError {
 	var err error
 	f.format = export.CSV
 	if name, ok := v["format"]; ok {
-		if f.format, err = export.ParseFormat(name); err != nil {
+		if f.format, err = export.ParseFormat(strings.ToLower(name)); err != nil {
 			return badParameter(codeInvalidParameter, "format", name, "one of csv, jsonl, parquet")
 		}
 	}

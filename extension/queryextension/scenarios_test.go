@@ -193,6 +193,8 @@ func scenarios() []scenario {
 		{"", pathBaseline},
 		{"", pathTrace},
 		{"", pathSession},
+		{"", pathExportTelemetry},
+		{"", pathExportAnomalies},
 	} {
 		method, path := op[0], op[1]
 		sc := func(status int, options map[string]any, prepare func(*api), request func(*http.Request)) {
@@ -206,7 +208,8 @@ func scenarios() []scenario {
 		}
 		sc(400, nil, fillStore, to(example(path)+"?nonsense=1"))
 		sc(408, slow, func(a *api) { fillStore(a); a.store.with(func(f *fakeReader) { f.hang = true }) }, nil)
-		sc(429, map[string]any{"max_concurrent_requests": 1}, func(a *api) { a.slots <- struct{}{} }, nil)
+		// Exports have places of their own.
+		sc(429, map[string]any{"max_concurrent_requests": 1, "max_exports": 1}, func(a *api) { a.slots <- struct{}{}; a.exports <- struct{}{} }, nil)
 		sc(500, nil, func(a *api) { fillStore(a); a.store.with(func(f *fakeReader) { f.rowErr = errors.New("x") }) }, nil)
 		sc(503, nil, func(a *api) { a.storage.fail(errors.New("x")) }, nil)
 		if strings.Contains(path, "{") {
