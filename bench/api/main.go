@@ -26,6 +26,11 @@ type options struct {
 }
 
 func main() {
+	os.Exit(command())
+}
+
+// command returns the exit code.
+func command() int {
 	var o options
 	serve := flag.String("serve", "", "internal: be the server, with data in this folder")
 	flag.IntVar(&o.events, "events", 1_000_000, "events that are stored before and read page by page")
@@ -44,8 +49,9 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "api:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(ctx context.Context, o options) error {

@@ -14,6 +14,7 @@ import (
 
 // walk is what was measured of a client that reads page by page.
 type walk struct {
+	began                    time.Time
 	seen, duplicates, missed int
 	pages                    int
 	arrived                  int // events that were written meanwhile
@@ -37,7 +38,7 @@ func measurePaging(ctx context.Context, p *process, o options) (walk, error) {
 	times := map[int]uint8{} // of those that arrived
 	stored := make([]uint8, o.events)
 	var w walk
-	began := time.Now()
+	w.began = time.Now()
 	for {
 		body, err := getPage(ctx, client, p.base+"/api/v1/telemetry?"+q.Encode())
 		if err != nil {
@@ -63,20 +64,19 @@ func measurePaging(ctx context.Context, p *process, o options) (walk, error) {
 		}
 		q.Set("cursor", next)
 	}
-	w.elapsed = time.Since(began)
+	w.elapsed = time.Since(w.began)
 	arrived, err := p.ask("stop")
 	if err != nil {
 		return w, err
 	}
 	w.arrived, w.arrivedInRange = int(arrived), len(times)
 	for _, n := range stored {
-		switch {
-		case n == 0:
+		if n == 0 {
 			w.missed++
-		default:
-			w.seen++
-			w.duplicates += int(n) - 1
+			continue
 		}
+		w.seen++
+		w.duplicates += int(n) - 1
 	}
 	for _, n := range times {
 		w.duplicates += int(n) - 1

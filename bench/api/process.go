@@ -28,7 +28,7 @@ func startProcess(ctx context.Context, dir string, events int) (*process, error)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-serve", dir, "-events", strconv.Itoa(events))
+	cmd := exec.CommandContext(ctx, self, "-serve", dir, "-events", strconv.Itoa(events)) //nolint:gosec // this program itself
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -61,7 +61,7 @@ func runServer(ctx context.Context, dir string, events int, in io.Reader, out io
 		return err
 	}
 	defer func() { _ = query.Shutdown(context.WithoutCancel(ctx)) }()
-	fmt.Fprintf(out, "ready %s %d\n", addr, end.UnixNano())
+	_, _ = fmt.Fprintf(out, "ready %s %d\n", addr, end.UnixNano())
 
 	var a arrivals
 	lines := bufio.NewScanner(in)
@@ -69,7 +69,7 @@ func runServer(ctx context.Context, dir string, events int, in io.Reader, out io
 		command, value, _ := strings.Cut(lines.Text(), " ")
 		switch command {
 		case "cpu":
-			fmt.Fprintf(out, "%f\n", cpuSeconds())
+			_, _ = fmt.Fprintf(out, "%f\n", cpuSeconds())
 		case "arrive":
 			n, err := strconv.Atoi(value)
 			if err != nil {
@@ -81,7 +81,7 @@ func runServer(ctx context.Context, dir string, events int, in io.Reader, out io
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "%d\n", n)
+			_, _ = fmt.Fprintf(out, "%d\n", n)
 		case "quit":
 			return nil
 		}

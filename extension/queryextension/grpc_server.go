@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -337,7 +338,7 @@ func rowLimit(n, most int64) (int, *apiError) {
 		n = 10_000
 	}
 	if n < 0 || n > most || n > math.MaxInt32 {
-		return 0, badParameter(codeInvalidLimit, "limit", fmt.Sprint(n), fmt.Sprintf("a whole number from 0 to %d", most))
+		return 0, badParameter(codeInvalidLimit, "limit", strconv.FormatInt(n, 10), fmt.Sprintf("a whole number from 0 to %d", most))
 	}
 	return int(n), nil
 }

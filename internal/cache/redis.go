@@ -107,7 +107,7 @@ func (s *shared) key(key Key) string {
 
 // get returns a value and until when it may be used.
 func (s *shared) get(ctx context.Context, key Key) ([]byte, time.Time, bool) {
-	if s == nil || !s.allowed() {
+	if s == nil || !s.allowed() { //nolint:contextcheck // a trial outlives the request that begins it
 		return nil, time.Time{}, false
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
@@ -138,7 +138,7 @@ func (s *shared) get(ctx context.Context, key Key) ([]byte, time.Time, bool) {
 
 func (s *shared) put(ctx context.Context, key Key, value []byte, ttl time.Duration) {
 	// What lives for a moment is not worth the way.
-	if s == nil || ttl < time.Millisecond || len(value) > maxRedisValue || !s.allowed() {
+	if s == nil || ttl < time.Millisecond || len(value) > maxRedisValue || !s.allowed() { //nolint:contextcheck // as above
 		return
 	}
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)

@@ -165,7 +165,7 @@ func requireSameWalk(t *testing.T, list []backendUnderTest, question string) {
 		want := body(t, "http://"+list[0].query+question+cursor)
 		for _, b := range list[1:] {
 			got := body(t, "http://"+b.query+question+cursor)
-			if !assert.Equal(t, len(want), len(got), "%s: %s", b.name, question) || want != got {
+			if !assert.Len(t, got, len(want), "%s: %s", b.name, question) || want != got {
 				at := 0
 				for at < min(len(want), len(got)) && want[at] == got[at] {
 					at++

@@ -238,6 +238,7 @@ func BenchmarkBaselines(b *testing.B) {
 	}
 	round := 0
 	write := func(b *testing.B) {
+		b.Helper()
 		round++
 		for i := range batch {
 			batch[i].Time = now.Add(time.Duration(round-48*12) * 5 * time.Minute)

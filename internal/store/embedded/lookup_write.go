@@ -86,11 +86,11 @@ func (w *writer) addRun(p *partition, e entries) error {
 func crowdedLevel(runs []run) []run {
 	levels := map[int][]run{}
 	for _, r := range runs {
-		group := append(levels[r.level()], r)
-		if len(group) == mergeRuns && total(group) <= maxRunEntries {
+		level := r.level()
+		levels[level] = append(levels[level], r)
+		if group := levels[level]; len(group) == mergeRuns && total(group) <= maxRunEntries {
 			return group
 		}
-		levels[r.level()] = group
 	}
 	return nil
 }
