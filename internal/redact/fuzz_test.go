@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -80,6 +81,9 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
+// longerDomain is the address as the start of another: org8 is no top-level domain.
+var longerDomain = regexp.MustCompile(`j@x\.org\.?[-_\pL\pN\pM]`)
+
 // An object of many levels is followed to a bound, in time in proportion.
 func FuzzNesting(f *testing.F) {
 	f.Add("j@x.org", uint8(3))
@@ -97,7 +101,7 @@ func FuzzNesting(f *testing.F) {
 		if depth%6 > 0 && !json.Valid([]byte(out)) {
 			t.Fatalf("%q became invalid JSON: %q", text, out)
 		}
-		if strings.Contains(out, "j@x.org") {
+		if strings.Contains(out, "j@x.org") && !longerDomain.MatchString(leaf) {
 			t.Fatalf("%q keeps the address: %q", text, out)
 		}
 	})
