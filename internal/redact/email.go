@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Lengths of RFC 5321, section 4.5.3.1.
 const (
@@ -69,12 +72,27 @@ func domainEnd(text string, i int) int {
 		if dot <= 0 {
 			return i
 		}
-		if tld := text[i+dot+1 : j]; isTLD(tld) && text[i] != '.' && !strings.Contains(text[i:j], "..") {
+		tld := text[i+dot+1 : j]
+		if ascii := tld[:asciiEnd(tld)]; !isTLD(tld) && isTLD(ascii) {
+			// A dash, an ellipsis or broken bytes stand between it and more text.
+			tld, j = ascii, j-len(tld)+len(ascii)
+		}
+		if isTLD(tld) && text[i] != '.' && !strings.Contains(text[i:j], "..") {
 			return j
 		}
 		j = i + dot
 	}
 	return i
+}
+
+// asciiEnd is where the first byte stands that is not ASCII.
+func asciiEnd(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func isTLD(s string) bool {
