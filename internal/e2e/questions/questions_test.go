@@ -118,7 +118,7 @@ func TestWhatAPersonOnCallDoes(t *testing.T) {
 func TestPagesUnderConcurrentWrites(t *testing.T) {
 	t.Parallel()
 	n := 100_000
-	if testing.Short() {
+	if testing.Short() || raced {
 		n = 10_000
 	}
 	r := start(t, nil)
@@ -199,3 +199,6 @@ func TestPagesUnderConcurrentWrites(t *testing.T) {
 	assert.Positive(t, written, "nothing was written meanwhile")
 	t.Logf("%d events were written meanwhile", written)
 }
+
+// raced is true under the race detector.
+var raced bool
