@@ -77,7 +77,7 @@ test-race: ## the same with the race detector (needs a C compiler)
 
 .PHONY: smoke
 smoke: $(BIN) bin/llmload ## the built binaries: configurations start, SIGTERM, kill -9, every type of anomaly
-	@go test -tags=$(TAGS),e2e -count=1 -timeout 10m ./internal/e2e/... -run '^TestBinary' -args -binary=$(abspath $(BIN)) -llmload=$(abspath bin/llmload) $(ARGS)
+	@go test -tags=$(TAGS),e2e -count=1 -timeout 10m ./internal/e2e -run '^TestBinary' -args -binary=$(abspath $(BIN)) -llmload=$(abspath bin/llmload) $(ARGS)
 
 .PHONY: services
 services: ## get and start Kafka, RabbitMQ, Redis and InfluxDB on loopback
@@ -90,12 +90,12 @@ services-down: ## stop what `make services` started
 .PHONY: e2e
 e2e: $(BIN) services ## one run through examples/full-stack.yaml on the real servers
 	@eval "$$(scripts/services/services.sh env)" && \
-	  go test -tags=$(TAGS),e2e -count=1 -timeout 15m -v ./internal/e2e/... -run '^TestFullStack' -args -binary=$(abspath $(BIN)) $(ARGS)
+	  go test -tags=$(TAGS),e2e -count=1 -timeout 15m -v ./internal/e2e -run '^TestFullStack' -args -binary=$(abspath $(BIN)) $(ARGS)
 
 .PHONY: e2e-kafka
 e2e-kafka: $(BIN) ## 200,000 OTLP and 200,000 JSON events through a real Kafka, with a collector that dies and one that joins
 	@scripts/services/services.sh up kafka && eval "$$(scripts/services/services.sh env kafka)" && \
-	  go test -tags=$(TAGS),e2e -count=1 -timeout 30m -v ./internal/e2e/... -run '^TestFullStackKafka' -args -binary=$(abspath $(BIN)) -kafka-events=$(or $(EVENTS),200000) $(ARGS)
+	  go test -tags=$(TAGS),e2e -count=1 -timeout 30m -v ./internal/e2e -run '^TestFullStackKafka' -args -binary=$(abspath $(BIN)) -kafka-events=$(or $(EVENTS),200000) $(ARGS)
 
 .PHONY: integration
 integration: services ## the tests of exporters and of the InfluxDB reader against the real servers, and the same answers from each storage
