@@ -243,6 +243,11 @@ func TestStatsHasAColumnForEachGroup(t *testing.T) {
 	require.Equal(t, []string{"GET /api/v1/stats?group_by=service%2Cmodel&provider=openai&step=5m"}, a.asked())
 }
 
+func TestWhatIsNotKnownIsNotZero(t *testing.T) {
+	a := newAPI(t, answering(`{"data":[{"service":"new","models":[],"calls":0,"error_rate":null,"cost_usd":null,"latency_p95_ms":null,"anomalies":{}}]}`))
+	require.Contains(t, a.ctl(t, "services").out, "new      0       0      -       -       -     -\n")
+}
+
 func TestListings(t *testing.T) {
 	a := newAPI(t, answering(`{"data":[{"service":"chat-api","model":"gpt-4","provider":"openai","models":["a","b"],"services":["x"],"calls":10,"error_rate":0.5,"cost_usd":0.25,"latency_p95_ms":1234,"anomalies":{"low":0,"critical":2,"medium":1}}]}`))
 	require.Contains(t, a.ctl(t, "services").out, "chat-api  2       10     50.0 %  1234    $0.2500  2 critical, 1 medium\n")

@@ -134,9 +134,20 @@ func decimals(v float64) int {
 
 func count(v int64) string { return strconv.FormatInt(v, 10) }
 
-func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }
+// percent and dollars are empty for what is not known, which is not zero.
+func percent(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return strconv.FormatFloat(100**v, 'f', 1, 64) + " %"
+}
 
-func dollars(v float64) string { return "$" + strconv.FormatFloat(v, 'f', 4, 64) }
+func dollars(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return "$" + strconv.FormatFloat(*v, 'f', 4, 64)
+}
 
 // local is a time to the second in the zone of the terminal.
 func local(t time.Time) string {

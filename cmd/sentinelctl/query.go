@@ -43,12 +43,7 @@ var eventColumns = []column[event]{
 	{"latency ms", func(e *event) string { return number(e.LatencyMS) }},
 	{"in", func(e *event) string { return number(e.Prompt.Tokens) }},
 	{"out", func(e *event) string { return number(e.Response.Tokens) }},
-	{"cost", func(e *event) string {
-		if e.CostUSD == nil {
-			return ""
-		}
-		return dollars(*e.CostUSD)
-	}},
+	{"cost", func(e *event) string { return dollars(e.CostUSD) }},
 	{"error", func(e *event) string { return strings.Join(e.Errors, "; ") }},
 	{"trace", func(e *event) string {
 		if e.TraceID == nil {
@@ -202,7 +197,7 @@ func (a *app) groupCommand(use, short, path string) *cobra.Command {
 			Calls       int64           `json:"calls"`
 			Failed      int64           `json:"failed"`
 			TotalTokens int64           `json:"total_tokens"`
-			CostUSD     float64         `json:"cost_usd"`
+			CostUSD     *float64        `json:"cost_usd"`
 			Start       time.Time       `json:"start"`
 			End         time.Time       `json:"end"`
 			Truncated   bool            `json:"truncated"`
@@ -213,7 +208,7 @@ func (a *app) groupCommand(use, short, path string) *cobra.Command {
 			return &requestError{"read the answer", err}
 		}
 		w := c.OutOrStdout()
-		_, _ = fmt.Fprintf(w, "%s %s: %d calls, %d failed, %d tokens, %s, %s\n\n", use, printable(args[0]), g.Calls, g.Failed, g.TotalTokens, dollars(g.CostUSD), g.End.Sub(g.Start).Round(time.Millisecond))
+		_, _ = fmt.Fprintf(w, "%s %s: %d calls, %d failed, %d tokens, %s, %s\n\n", use, printable(args[0]), g.Calls, g.Failed, g.TotalTokens, firstOf(dollars(g.CostUSD), "no price"), g.End.Sub(g.Start).Round(time.Millisecond))
 		if err := printRows(w, outputTable, g.Events, eventColumns); err != nil {
 			return err
 		}

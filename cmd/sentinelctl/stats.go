@@ -19,9 +19,9 @@ type figures struct {
 	Start       time.Time         `json:"start"`
 	Group       map[string]string `json:"group"`
 	Calls       int64             `json:"calls"`
-	ErrorRate   float64           `json:"error_rate"`
+	ErrorRate   *float64          `json:"error_rate"`
 	TotalTokens int64             `json:"total_tokens"`
-	CostUSD     float64           `json:"cost_usd"`
+	CostUSD     *float64          `json:"cost_usd"`
 	Latency     distribution      `json:"latency_ms"`
 	TTFT        distribution      `json:"ttft_ms"`
 }
@@ -87,8 +87,8 @@ type summary struct {
 	Models     []string         `json:"models"`
 	Services   []string         `json:"services"`
 	Calls      int64            `json:"calls"`
-	ErrorRate  float64          `json:"error_rate"`
-	CostUSD    float64          `json:"cost_usd"`
+	ErrorRate  *float64         `json:"error_rate"`
+	CostUSD    *float64         `json:"cost_usd"`
 	LatencyP95 *float64         `json:"latency_p95_ms"`
 	Anomalies  map[string]int64 `json:"anomalies"`
 }
