@@ -46,27 +46,6 @@ func filterMatch(f store.EventFilter, service, model string, e *genai.Event) boo
 	return !f.Failed || e.Failed
 }
 
-// groupOf an event by the dimensions.
-func groupOf(e *genai.Event, by []store.Dimension) (g store.Group) {
-	for _, d := range by {
-		switch d {
-		case store.ByService:
-			g.Service = e.Service
-		case store.ByModel:
-			g.Model = e.Model()
-		case store.ByProvider:
-			g.Provider = e.Provider
-		case store.ByOperation:
-			g.Operation = e.Operation
-		case store.ByEnvironment:
-			g.Environment = e.Environment
-		case store.ByTenant:
-			g.Tenant = e.Tenant
-		}
-	}
-	return g
-}
-
 type bucketKey struct {
 	start int64
 	group store.Group
@@ -82,7 +61,7 @@ func (f *fakeReader) Aggregate(ctx context.Context, q store.AggregateQuery) iter
 		rows := map[bucketKey][]genai.Event{}
 		for _, e := range f.events {
 			if inRange(e.Time(), store.Query{Start: q.Start, End: q.End}) && filterMatch(q.EventFilter, q.Service, q.Model, &e) {
-				k := bucketKey{q.Start.UnixNano(), groupOf(&e, q.By)}
+				k := bucketKey{q.Start.UnixNano(), store.GroupOf(&e, q.By)}
 				if q.Step > 0 {
 					k.start = e.Time().Truncate(q.Step).UnixNano()
 				}

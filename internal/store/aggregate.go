@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
+
+	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
 // Dimension is a property of events by which figures can be grouped.
@@ -50,6 +53,34 @@ type Group struct {
 	Operation   string
 	Environment string
 	Tenant      string
+}
+
+// GroupOf is the group of an event by the dimensions.
+func GroupOf(e *genai.Event, by []Dimension) (g Group) {
+	for _, d := range by {
+		switch d {
+		case ByService:
+			g.Service = e.Service
+		case ByModel:
+			g.Model = e.Model()
+		case ByProvider:
+			g.Provider = e.Provider
+		case ByOperation:
+			g.Operation = e.Operation
+		case ByEnvironment:
+			g.Environment = e.Environment
+		case ByTenant:
+			g.Tenant = e.Tenant
+		}
+	}
+	return g
+}
+
+// Compare orders groups by their fields, one after the other.
+func (g Group) Compare(h Group) int {
+	return cmp.Or(
+		cmp.Compare(g.Service, h.Service), cmp.Compare(g.Model, h.Model), cmp.Compare(g.Provider, h.Provider),
+		cmp.Compare(g.Operation, h.Operation), cmp.Compare(g.Environment, h.Environment), cmp.Compare(g.Tenant, h.Tenant))
 }
 
 // Distribution describes the known values of one measure. A percentile p is the

@@ -263,9 +263,7 @@ func (a *aggregation) finish(hour int64) error {
 		a.states[key.group].cell = nil
 	}
 	slices.SortFunc(ready, func(x, y store.Aggregate) int {
-		g, h := &x.Group, &y.Group
-		return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(g.Service, h.Service), cmp.Compare(g.Model, h.Model), cmp.Compare(g.Provider, h.Provider),
-			cmp.Compare(g.Operation, h.Operation), cmp.Compare(g.Environment, h.Environment), cmp.Compare(g.Tenant, h.Tenant))
+		return cmp.Or(x.Start.Compare(y.Start), x.Group.Compare(y.Group))
 	})
 	a.done = append(a.done, ready...)
 	return a.checkMemory()

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -166,7 +165,7 @@ func (b *timeBucket) begin(nanos int64) {
 }
 
 func (b *timeBucket) add(e *genai.Event) error {
-	g := groupOf(e, b.query.By)
+	g := store.GroupOf(e, b.query.By)
 	f := b.groups[g]
 	if f == nil {
 		if len(b.groups) >= store.MaxGroups {
@@ -208,26 +207,6 @@ func (b *timeBucket) add(e *genai.Event) error {
 	return nil
 }
 
-func groupOf(e *genai.Event, by []store.Dimension) (g store.Group) {
-	for _, d := range by {
-		switch d {
-		case store.ByService:
-			g.Service = e.Service
-		case store.ByModel:
-			g.Model = e.Model()
-		case store.ByProvider:
-			g.Provider = e.Provider
-		case store.ByOperation:
-			g.Operation = e.Operation
-		case store.ByEnvironment:
-			g.Environment = e.Environment
-		case store.ByTenant:
-			g.Tenant = e.Tenant
-		}
-	}
-	return g
-}
-
 // aggregates are the groups of the bucket in order.
 func (b *timeBucket) aggregates() []store.Aggregate {
 	out := make([]store.Aggregate, 0, len(b.groups))
@@ -235,24 +214,8 @@ func (b *timeBucket) aggregates() []store.Aggregate {
 		f.Latency, f.TTFT = distribution(f.latency), distribution(f.ttft)
 		out = append(out, f.Aggregate)
 	}
-	slices.SortFunc(out, func(a, b store.Aggregate) int { return compareGroups(a.Group, b.Group) })
+	slices.SortFunc(out, func(a, b store.Aggregate) int { return a.Group.Compare(b.Group) })
 	return out
-}
-
-func compareGroups(a, b store.Group) int {
-	for _, p := range [...][2]string{
-		{a.Service, b.Service},
-		{a.Model, b.Model},
-		{a.Provider, b.Provider},
-		{a.Operation, b.Operation},
-		{a.Environment, b.Environment},
-		{a.Tenant, b.Tenant},
-	} {
-		if c := strings.Compare(p[0], p[1]); c != 0 {
-			return c
-		}
-	}
-	return 0
 }
 
 // distribution sorts the values and describes them. Percentiles are by nearest

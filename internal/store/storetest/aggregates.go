@@ -32,23 +32,7 @@ func figures(events []genai.Event, q store.AggregateQuery) []store.Aggregate {
 		if at.Before(q.Start) || !at.Before(q.End) || q.Service != "" && e.Service != q.Service || q.Model != "" && e.Model() != q.Model || !matches(&q.EventFilter, &e) {
 			continue
 		}
-		var g store.Group
-		for _, d := range q.By {
-			switch d {
-			case store.ByService:
-				g.Service = e.Service
-			case store.ByModel:
-				g.Model = e.Model()
-			case store.ByProvider:
-				g.Provider = e.Provider
-			case store.ByOperation:
-				g.Operation = e.Operation
-			case store.ByEnvironment:
-				g.Environment = e.Environment
-			case store.ByTenant:
-				g.Tenant = e.Tenant
-			}
-		}
+		g := store.GroupOf(&e, q.By)
 		start := q.Start
 		if q.Step > 0 {
 			start = time.Unix(0, at.UnixNano()-at.UnixNano()%int64(q.Step))
@@ -95,9 +79,7 @@ func figures(events []genai.Event, q store.AggregateQuery) []store.Aggregate {
 		out = append(out, c.Aggregate)
 	}
 	slices.SortFunc(out, func(a, b store.Aggregate) int {
-		g, h := a.Group, b.Group
-		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(g.Service, h.Service), cmp.Compare(g.Model, h.Model), cmp.Compare(g.Provider, h.Provider),
-			cmp.Compare(g.Operation, h.Operation), cmp.Compare(g.Environment, h.Environment), cmp.Compare(g.Tenant, h.Tenant))
+		return cmp.Or(a.Start.Compare(b.Start), a.Group.Compare(b.Group))
 	})
 	return out
 }
