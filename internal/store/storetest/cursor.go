@@ -118,27 +118,33 @@ func testCursorUnderWrites(c conformance) {
 	sameTimes(events)
 	require.NoError(t, b.WriteEvents(t.Context(), events))
 	for _, ascending := range []bool{false, true} {
-		done := make(chan struct{})
+		// Fewer events are written beside a page than are on it: otherwise a
+		// backend that writes faster than it reads would never come to the end.
+		pages := make(chan struct{}, 1)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			other := newGenerator(43)
-			for {
-				select {
-				case <-done:
-					return
-				default:
+			for range pages {
+				for range 5 {
+					// The same times as those that are walked over.
+					batch := other.events(20)
+					sameTimes(batch)
+					if other.n >= 400 {
+						other.n = 0
+					}
+					assert.NoError(t, b.WriteEvents(t.Context(), batch))
 				}
-				// The same times as those that are walked over.
-				batch := other.events(20)
-				sameTimes(batch)
-				if other.n >= 400 {
-					other.n = 0
-				}
-				assert.NoError(t, b.WriteEvents(t.Context(), batch))
 			}
 		})
-		got := walk(t, b, store.EventQuery{Query: store.Query{Limit: 200, Ascending: ascending}}, func() {})
-		close(done)
+		beside := func() {
+			select {
+			case pages <- struct{}{}:
+			default: // still busy with what was written beside an earlier page
+			}
+		}
+		beside()
+		got := walk(t, b, store.EventQuery{Query: store.Query{Limit: 200, Ascending: ascending}}, beside)
+		close(pages)
 		wg.Wait()
 		seen := map[uuid.UUID]int{}
 		for _, e := range got {
