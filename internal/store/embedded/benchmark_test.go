@@ -185,8 +185,7 @@ func BenchmarkAggregate(b *testing.B) {
 	}
 	ask("events")
 	b.Run("seal", func(b *testing.B) {
-		parts, err := listPartitions(s.w.conn)
-		require.NoError(b, err)
+		parts := hours(b, s)
 		before := cpu()
 		for b.Loop() {
 			for _, p := range parts {
@@ -194,9 +193,7 @@ func BenchmarkAggregate(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N)/events, "cpu-ns/event")
-		n, err := queryInt(s.w.conn, "SELECT sum(length(data)) FROM measures")
-		require.NoError(b, err)
-		b.ReportMetric(float64(n)/events, "B/event")
+		b.ReportMetric(float64(number(b, s, "SELECT sum(length(data)) FROM measures"))/events, "B/event")
 	})
 	ask("measures")
 }

@@ -57,14 +57,10 @@ func TestSeriesAreBounded(t *testing.T) {
 	require.NoError(t, s.WriteBaselines(t.Context(), all))
 	require.EqualValues(t, 10, s.Stats().Series)
 	for most, want := range map[int64]int64{20: 10, 10: 10} {
-		n, err := s.w.limitSeries(most)
-		require.NoError(t, err)
-		require.Equal(t, want, n)
+		require.Equal(t, want, asWriter(t, s, func() (int64, error) { return s.w.limitSeries(most) }))
 	}
 	require.Len(t, baselinesOf(t, s, store.BaselineQuery{}), 10)
-	n, err := s.w.limitSeries(4)
-	require.NoError(t, err)
-	require.EqualValues(t, 4, n)
+	require.EqualValues(t, 4, asWriter(t, s, func() (int64, error) { return s.w.limitSeries(4) }))
 	require.Equal(t, all[:4], baselinesOf(t, s, store.BaselineQuery{}), "the newest are kept")
 	// A new series does not inherit what is left of another one.
 	require.NoError(t, s.WriteBaselines(t.Context(), all[9:]))
@@ -82,9 +78,7 @@ func TestBaselinesAreTrimmedBySize(t *testing.T) {
 		all = append(all, store.Baseline{Time: hour.Add(-time.Hour + time.Duration(i)*time.Millisecond), Metric: "m"})
 	}
 	require.NoError(t, s.WriteBaselines(t.Context(), all))
-	n, err := s.trim(t.Context(), lastHour(t, s))
-	require.NoError(t, err)
-	require.EqualValues(t, trimRows, n)
+	require.EqualValues(t, trimRows, trim(t, s, lastHour(t, s)))
 	require.Equal(t, all[trimRows:], baselinesOf(t, s, store.BaselineQuery{}))
 }
 
@@ -125,13 +119,9 @@ func TestFeedbackIsBounded(t *testing.T) {
 		all = append(all, f)
 	}
 	require.EqualValues(t, 5, s.Stats().Feedback)
-	n, err := s.w.limitFeedback(5)
-	require.NoError(t, err)
-	require.EqualValues(t, 5, n)
+	require.EqualValues(t, 5, asWriter(t, s, func() (int64, error) { return s.w.limitFeedback(5) }))
 	require.Equal(t, all, feedbackOf(t, s))
-	n, err = s.w.limitFeedback(2)
-	require.NoError(t, err)
-	require.EqualValues(t, 2, n)
+	require.EqualValues(t, 2, asWriter(t, s, func() (int64, error) { return s.w.limitFeedback(2) }))
 	require.Equal(t, all[:2], feedbackOf(t, s), "the oldest goes first")
 }
 

@@ -115,9 +115,7 @@ func TestFirstVersionIsMigrated(t *testing.T) {
 	require.NoError(t, s.WriteBaselines(t.Context(), []store.Baseline{{Time: noon.Add(-3 * time.Hour), Metric: "latency_ms"}}))
 	requireVersion1(t, s)
 	var layouts []int64
-	parts, err := listPartitions(s.w.conn)
-	require.NoError(t, err)
-	for _, p := range parts {
+	for _, p := range hours(t, s) {
 		layouts = append(layouts, p.layout)
 	}
 	require.Equal(t, []int64{2, 1, 1, 2}, layouts)
@@ -137,9 +135,7 @@ func TestFirstVersionIsMigrated(t *testing.T) {
 	c.set(noon.Add(DefaultRetention + 24*time.Hour))
 	require.NoError(t, s.retain(t.Context()))
 	require.Zero(t, s.Stats().Partitions)
-	left, err := queryInt(s.w.conn, "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%_20310517%'")
-	require.NoError(t, err)
-	require.Zero(t, left)
+	require.Zero(t, number(t, s, "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%_20310517%'"))
 	require.NoError(t, s.Close(t.Context()))
 }
 
@@ -163,6 +159,7 @@ func TestMigrationLeadsToTheSchemaOfANewFile(t *testing.T) {
 		s := openFor(t, dir, func(cfg *Config) { cfg.Now = c.now })
 		write(t, s, eventAt(noon))
 		require.NoError(t, s.WriteAnomalies(t.Context(), []anomaly.Anomaly{{ID: uuid.New(), Time: noon, Severity: anomaly.SeverityLow, Type: "x"}}))
+		require.NoError(t, s.acquire(t.Context()))
 		require.NoError(t, sqlitex.ExecuteTransient(s.w.conn, "SELECT name FROM pragma_table_list WHERE name NOT LIKE '%20310517%' OR name LIKE '%2031051712' ORDER BY name",
 			&sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error { out = append(out, stmt.ColumnText(0)); return nil }}))
 		for _, table := range append([]string{"ev_2031051712", "an_2031051712"}, globalTables...) {
@@ -178,6 +175,7 @@ func TestMigrationLeadsToTheSchemaOfANewFile(t *testing.T) {
 				}))
 			}
 		}
+		s.release()
 		require.NoError(t, s.Close(t.Context()))
 		return out
 	}

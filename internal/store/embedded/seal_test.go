@@ -47,8 +47,7 @@ func openAtNoon(t *testing.T, dir string, change func(*Config)) *Store {
 
 func lastHour(t *testing.T, s *Store) catalogued {
 	t.Helper()
-	parts, err := listPartitions(s.w.conn)
-	require.NoError(t, err)
+	parts := hours(t, s)
 	require.Len(t, parts, 1)
 	return parts[0]
 }
@@ -103,8 +102,7 @@ func TestASealDuringWritesDoesNotCount(t *testing.T) {
 		"removed and as many added": func(w *measureWriter) {
 			readAll(t, s, w)
 			n := lastHour(t, s).events
-			_, err := s.trim(t.Context(), lastHour(t, s))
-			require.NoError(t, err)
+			trim(t, s, lastHour(t, s))
 			write(t, s, hourOfCalls(int(n))...)
 			require.Equal(t, n, lastHour(t, s).events)
 		},
@@ -144,9 +142,7 @@ func TestTrimmedEventsDoNotCount(t *testing.T) {
 	s := openAtNoon(t, t.TempDir(), nil)
 	write(t, s, hourOfCalls(3000)...)
 	require.NoError(t, s.seal(t.Context(), lastHour(t, s)))
-	n, err := s.trim(t.Context(), lastHour(t, s))
-	require.NoError(t, err)
-	require.EqualValues(t, trimRows, n)
+	require.EqualValues(t, trimRows, trim(t, s, lastHour(t, s)))
 	require.EqualValues(t, 3000-trimRows, calls(t, s, store.EventFilter{}))
 	write(t, s, hourOfCalls(trimRows)...) // as many as were removed
 	require.EqualValues(t, 3000, calls(t, s, store.EventFilter{}))
@@ -156,10 +152,9 @@ func TestMeasuresGoWithTheirHour(t *testing.T) {
 	s := openAtNoon(t, t.TempDir(), nil)
 	write(t, s, hourOfCalls(100)...)
 	require.NoError(t, s.seal(t.Context(), lastHour(t, s)))
-	require.NoError(t, s.retire(t.Context(), lastHour(t, s), &s.stats.byAge))
-	n, err := queryInt(s.w.conn, "SELECT count(*) FROM measures")
-	require.NoError(t, err)
-	require.Zero(t, n)
+	hour := lastHour(t, s)
+	asWriter(t, s, func() (any, error) { return nil, s.retire(t.Context(), hour, &s.stats.byAge) })
+	require.Zero(t, number(t, s, "SELECT count(*) FROM measures"))
 }
 
 // An hour of many chunks, in several pieces, holds each event once.
@@ -186,9 +181,7 @@ func TestLargeHourIsSealedInPieces(t *testing.T) {
 	require.NoError(t, w.finish())
 	require.EqualValues(t, len(events), lastHour(t, s).measured)
 	require.EqualValues(t, len(events), calls(t, s, store.EventFilter{}))
-	n, err := queryInt(s.w.conn, "SELECT count(*) FROM measures")
-	require.NoError(t, err)
-	require.EqualValues(t, 2, n)
+	require.EqualValues(t, 2, number(t, s, "SELECT count(*) FROM measures"))
 }
 
 func TestDamagedMeasuresAreNotNeeded(t *testing.T) {
@@ -196,7 +189,9 @@ func TestDamagedMeasuresAreNotNeeded(t *testing.T) {
 	s := openAtNoon(t, t.TempDir(), func(cfg *Config) { cfg.Logger = zap.New(logs) })
 	write(t, s, hourOfCalls(100)...)
 	require.NoError(t, s.seal(t.Context(), lastHour(t, s)))
-	require.NoError(t, sqlitex.ExecuteTransient(s.w.conn, "UPDATE measures SET data = substr(data, 1, length(data) - 3) WHERE service = 'service-1'", nil))
+	asWriter(t, s, func() (any, error) {
+		return nil, sqlitex.ExecuteTransient(s.w.conn, "UPDATE measures SET data = substr(data, 1, length(data) - 3) WHERE service = 'service-1'", nil)
+	})
 	require.EqualValues(t, 100, calls(t, s, store.EventFilter{}))
 	require.Equal(t, 1, seen.Len())
 }
@@ -219,11 +214,7 @@ func TestHoursAreSealedInTheBackground(t *testing.T) {
 		require.NoError(t, s.WriteEvents(t.Context(), at(sealMinEvents, hour)))
 		require.NoError(t, s.WriteEvents(t.Context(), at(sealMinEvents-1, hour.Add(-3*time.Hour))))
 		measured := func() (out []int64) {
-			require.NoError(t, s.acquire(t.Context()))
-			defer s.release()
-			parts, err := listPartitions(s.w.conn)
-			require.NoError(t, err)
-			for _, p := range parts {
+			for _, p := range hours(t, s) {
 				out = append(out, p.measured)
 			}
 			return out

@@ -24,6 +24,33 @@ func openFor(t *testing.T, dir string, change func(*Config)) *Store {
 	return s
 }
 
+// asWriter calls f with the writer, which the store itself uses in the background.
+func asWriter[T any](tb testing.TB, s *Store, f func() (T, error)) T {
+	tb.Helper()
+	require.NoError(tb, s.acquire(tb.Context()))
+	defer s.release()
+	v, err := f()
+	require.NoError(tb, err)
+	return v
+}
+
+// hours of the catalogue, newest first.
+func hours(tb testing.TB, s *Store) []catalogued {
+	tb.Helper()
+	return asWriter(tb, s, func() ([]catalogued, error) { return listPartitions(s.w.conn) })
+}
+
+// number is what a statement gives.
+func number(tb testing.TB, s *Store, sql string) int64 {
+	tb.Helper()
+	return asWriter(tb, s, func() (int64, error) { return queryInt(s.w.conn, sql) })
+}
+
+func trim(tb testing.TB, s *Store, p catalogued) int64 {
+	tb.Helper()
+	return asWriter(tb, s, func() (int64, error) { return s.trim(tb.Context(), p) })
+}
+
 func TestConformance(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"default":                           nil,
