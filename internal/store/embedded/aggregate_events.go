@@ -1,11 +1,9 @@
 package embedded
 
 import (
-	"fmt"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 // measure is what an event adds to the figures.
@@ -128,25 +126,11 @@ func newDimensionReader(w *words, by [len(dimensionColumns)]bool) *dimensionRead
 	return &dimensionReader{words: w, by: by, first: countColumns(measureColumns), ids: map[[len(dimensionColumns)]int64]int{}}
 }
 
-// rareShare is the part of an hour's events up to which those of a service are
-// found faster by the index than by reading all: a row that the index leads to
-// costs about as much as 25 rows that are passed over.
-const rareShare = 25
-
 // addEvents reads the events of an hour.
 func (a *aggregation) addEvents(conn *sqlite.Conn, p catalogued) error {
 	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer w.close()
-	often, err := a.often(conn, p, w)
-	if err != nil {
-		return err
-	}
-	var cond *where
-	if often {
-		cond, err = a.sel.where(p.layout, w.stored, false, true)
-	} else {
-		cond, err = a.sel.condition(conn, &p, w.stored, false)
-	}
+	cond, err := a.sel.all(conn, &p, w.stored)
 	if err != nil || cond == nil {
 		return err
 	}
@@ -160,27 +144,4 @@ func (a *aggregation) addEvents(conn *sqlite.Conn, p catalogued) error {
 		}
 		return a.add(n, &m)
 	})
-}
-
-// often reports whether the service that is asked for has many of the hour's
-// events, and nothing better than the service leads to the rows.
-func (a *aggregation) often(conn *sqlite.Conn, p catalogued, w *words) (bool, error) {
-	if _, better := a.sel.key(); better || len(a.sel.names) == 0 || a.sel.names[0].column != "svc" {
-		return false, nil
-	}
-	svc, err := w.stored(a.sel.names[0].text)
-	if err != nil {
-		return false, err
-	}
-	most := p.events / rareShare
-	stmt, _, err := conn.PrepareTransient(fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM ev_%s WHERE svc = ? LIMIT %d)", p.name, most+1))
-	if err != nil {
-		return false, err
-	}
-	bindAll(stmt, []any{svc})
-	n, err := sqlitex.ResultInt64(stmt)
-	if e := stmt.Finalize(); err == nil {
-		err = e
-	}
-	return n > most, err
 }

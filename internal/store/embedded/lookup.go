@@ -10,8 +10,8 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-// The lookup finds the events of a trace, a session or another value that is
-// spread over all of an hour. An ordinary index over such values writes one
+// The lookup finds the events of a trace, a session, a service or another value
+// that is spread over all of an hour. An ordinary index over such values writes one
 // page for nearly each row, which cost as much as all else together. Here each
 // transaction appends its entries as one sorted run, and runs of like size are
 // merged: a log-structured merge tree (O'Neil et al., 1996), in chunks that
@@ -52,6 +52,8 @@ const (
 	lookupConversation
 	lookupID
 	lookupUser
+	lookupService
+	lookupModel
 )
 
 // lookupHash is FNV-1a over kind and value with the finalizer of splitmix64, to
@@ -65,6 +67,20 @@ func lookupHash[T string | []byte](kind lookupKind, value T) uint64 {
 	h = (h ^ h>>27) * 0x94d049bb133111eb
 	return (h ^ h>>31) & hashMask
 }
+
+// modelBits are the last bits of the hash of a series.
+const modelBits = 16
+
+// seriesHash is the hash of a service and a model: those of one service are
+// next to each other.
+func seriesHash(service, model string) uint64 {
+	return lookupHash(lookupService, service)>>modelBits<<modelBits | lookupHash(lookupModel, model)>>(48-modelBits)
+}
+
+// hashes is a range of hashes, both ends included.
+type hashes struct{ first, last uint64 }
+
+func only(hash uint64) hashes { return hashes{hash, hash} }
 
 // entries is a sequence of encoded entries.
 type entries []byte
@@ -187,10 +203,10 @@ func decodeRuns(data []byte) (runs []run, known bool) {
 	return runs, true
 }
 
-// lookupTimes returns the times at which events with the hash may be, in
+// lookupTimes returns the times at which events with such hashes may be, in
 // ascending order and without duplicates. found is false when the hour cannot
 // tell, or could tell of more than maxLookup.
-func lookupTimes(conn *sqlite.Conn, p *catalogued, hash uint64) (times []int64, found bool, err error) {
+func lookupTimes(conn *sqlite.Conn, p *catalogued, want hashes) (times []int64, found bool, err error) {
 	runs, known := decodeRuns(p.lookup)
 	if !known {
 		return nil, false, nil
@@ -200,7 +216,7 @@ func lookupTimes(conn *sqlite.Conn, p *catalogued, hash uint64) (times []int64, 
 		return nil, false, err
 	}
 	for _, r := range runs {
-		times, err = runTimes(stmt, p.hour, r.id, hash, times)
+		times, err = runTimes(stmt, p.hour, r.id, want, times)
 		if err != nil {
 			return nil, false, fmt.Errorf("lookup of hour %s: %w", p.name, err)
 		}
@@ -212,7 +228,7 @@ func lookupTimes(conn *sqlite.Conn, p *catalogued, hash uint64) (times []int64, 
 	return slices.Compact(times), true, nil
 }
 
-func runTimes(stmt *sqlite.Stmt, hour, run int64, hash uint64, times []int64) (_ []int64, err error) {
+func runTimes(stmt *sqlite.Stmt, hour, run int64, want hashes, times []int64) (_ []int64, err error) {
 	defer func() {
 		if e := stmt.Reset(); err == nil {
 			err = e
@@ -220,7 +236,7 @@ func runTimes(stmt *sqlite.Stmt, hour, run int64, hash uint64, times []int64) (_
 	}()
 	stmt.BindInt64(1, hour)
 	stmt.BindInt64(2, run)
-	stmt.BindInt64(3, int64(hash))
+	stmt.BindInt64(3, int64(want.last))
 	var buf [chunkEntries * entryBytes]byte
 	for len(times) <= maxLookup {
 		more, err := stmt.Step()
@@ -228,8 +244,8 @@ func runTimes(stmt *sqlite.Stmt, hour, run int64, hash uint64, times []int64) (_
 			return times, err
 		}
 		e := entries(buf[:stmt.ColumnBytes(0, buf[:])/entryBytes*entryBytes])
-		first := sort.Search(e.len(), func(i int) bool { return e.hash(i) >= hash })
-		for i := first; i < e.len() && e.hash(i) == hash; i++ {
+		first := sort.Search(e.len(), func(i int) bool { return e.hash(i) >= want.first })
+		for i := first; i < e.len() && e.hash(i) <= want.last; i++ {
 			times = append(times, hour*nanosPerHour+e.offset(i))
 		}
 		if first > 0 {

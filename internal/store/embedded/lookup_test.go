@@ -3,12 +3,14 @@ package embedded
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"zombiezen.com/go/sqlite"
@@ -89,6 +91,13 @@ func (n naive) note(kind lookupKind, value string, at int64) {
 	}
 }
 
+func (n naive) noteSeries(e *genai.Event) {
+	if e.Service != "" {
+		hash := seriesHash(e.Service, e.Model())
+		n[hash] = append(n[hash], e.Time().UnixNano())
+	}
+}
+
 func (n naive) requireFound(t *testing.T, s *Store) {
 	t.Helper()
 	require.NoError(t, s.snapshot(t.Context(), func(conn *sqlite.Conn) error {
@@ -98,7 +107,7 @@ func (n naive) requireFound(t *testing.T, s *Store) {
 		for hash, want := range n {
 			got := []int64{}
 			for _, p := range parts {
-				times, found, err := lookupTimes(conn, &p, hash)
+				times, found, err := lookupTimes(conn, &p, only(hash))
 				require.NoError(t, err)
 				require.True(t, found)
 				got = append(got, times...)
@@ -138,6 +147,8 @@ func TestLookupFindsWhatWasWritten(t *testing.T) {
 		for i := range batch {
 			at := noon.Add(-time.Duration(r.Int64N(int64(4 * time.Hour)))).Truncate(time.Duration(r.Int64N(2)) * time.Second)
 			e := eventAt(at)
+			e.Service, e.ResponseModel = [...]string{"", "chat", "search"}[r.IntN(3)], fmt.Sprint("model ", r.IntN(3))
+			want.noteSeries(&e)
 			if r.IntN(3) > 0 {
 				binary.BigEndian.PutUint64(e.TraceID[:], 1+r.Uint64N(50))
 				want.note(lookupTrace, string(e.TraceID[:]), at.UnixNano())
@@ -189,6 +200,56 @@ func TestLookupFindsWhatWasWritten(t *testing.T) {
 	}
 }
 
+// Pages of the newest and of the oldest events of a service and of a model of it
+// are those that reading all of them gives.
+func TestPagesOfAServiceAreExact(t *testing.T) {
+	c := newClock(noon)
+	s := openFor(t, t.TempDir(), func(cfg *Config) { cfg.Now = c.now })
+	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 20 {
+		var batch []genai.Event
+		for range 100 {
+			// Several at one time, over the change of an hour.
+			e := eventAt(noon.Add(time.Duration(r.IntN(200)-150) * time.Second))
+			e.Service, e.ResponseModel, e.Failed = fmt.Sprint("s", r.IntN(3)), fmt.Sprint("m", r.IntN(3)), r.IntN(20) == 0
+			batch = append(batch, e)
+		}
+		write(t, s, batch...)
+	}
+	for _, p := range hours(t, s) {
+		require.True(t, p.hasSeries())
+	}
+	read := func(q store.EventQuery) (out []uuid.UUID) {
+		for e, err := range s.Events(t.Context(), q) {
+			require.NoError(t, err)
+			if e.Service == "s1" && (q.Service == "s1" || e.ResponseModel == "m2" || q.Model == "") && (e.Failed || !q.Failed) {
+				out = append(out, e.ID)
+			}
+		}
+		return out
+	}
+	for _, ascending := range []bool{false, true} {
+		for _, model := range []string{"", "m2"} {
+			for _, failed := range []bool{false, true} {
+				filter := store.EventFilter{Failed: failed}
+				want := read(store.EventQuery{Query: store.Query{Model: model, Limit: 1 << 30, Ascending: ascending}, EventFilter: filter})
+				require.Greater(t, len(want), 5)
+				q := store.EventQuery{Query: store.Query{Service: "s1", Model: model, Ascending: ascending}, EventFilter: filter}
+				n, err := s.CountEvents(t.Context(), q)
+				require.NoError(t, err)
+				require.EqualValues(t, len(want), n)
+				for _, q.Limit = range []int{1, 3, 70, 1 << 30, math.MaxInt} {
+					for _, q.Offset = range []int{0, 1, len(want) / 2, len(want) + 1} {
+						from := want[min(q.Offset, len(want)):]
+						require.Equal(t, append([]uuid.UUID(nil), from[:min(q.Limit, len(from))]...), read(q))
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestAFrequentValueIsFoundWithoutTheLookup(t *testing.T) {
 	c := newClock(noon)
 	s := openFor(t, t.TempDir(), func(cfg *Config) { cfg.Now = c.now })
@@ -199,14 +260,19 @@ func TestAFrequentValueIsFoundWithoutTheLookup(t *testing.T) {
 		batch[i].TraceID[3] = 7
 	}
 	write(t, s, batch...)
-	q := store.EventQuery{Query: store.Query{Limit: 3}, EventFilter: store.EventFilter{TraceID: batch[0].TraceID.String()}}
-	n, err := s.CountEvents(t.Context(), q)
-	require.NoError(t, err)
-	require.EqualValues(t, len(batch), n)
-	for e, err := range s.Events(t.Context(), q) {
+	for _, q := range []store.EventQuery{
+		{EventFilter: store.EventFilter{TraceID: batch[0].TraceID.String()}},
+		{Query: store.Query{Service: batch[0].Service}},
+	} {
+		q.Limit = 3
+		n, err := s.CountEvents(t.Context(), q)
 		require.NoError(t, err)
-		require.Equal(t, batch[len(batch)-1].ID, e.ID)
-		break
+		require.EqualValues(t, len(batch), n)
+		for e, err := range s.Events(t.Context(), q) {
+			require.NoError(t, err)
+			require.Equal(t, batch[len(batch)-1].ID, e.ID)
+			break
+		}
 	}
 }
 
@@ -246,6 +312,7 @@ func TestTrimmedRowsLeaveTheLookup(t *testing.T) {
 			batch[j] = eventAt(at)
 			if i*500+j >= 2*trimRows {
 				want.note(lookupID, string(batch[j].ID[:]), at.UnixNano())
+				want.noteSeries(&batch[j])
 			}
 		}
 		write(t, s, batch...)
@@ -253,7 +320,7 @@ func TestTrimmedRowsLeaveTheLookup(t *testing.T) {
 	for range 2 {
 		require.EqualValues(t, trimRows, trim(t, s, lastHour(t, s)))
 	}
-	require.EqualValues(t, trimRows*entryBytes, number(t, s, "SELECT sum(length(data)) FROM lookup"), "runs of trimmed rows are gone")
+	require.EqualValues(t, 2*trimRows*entryBytes, number(t, s, "SELECT sum(length(data)) FROM lookup"), "runs of trimmed rows are gone")
 	want.requireFound(t, s)
 }
 

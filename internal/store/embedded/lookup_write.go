@@ -28,6 +28,9 @@ func (p *partition) index(nanos int64, e *genai.Event) {
 	if e.User != "" {
 		p.noted = p.noted.add(lookupHash(lookupUser, e.User), nanos)
 	}
+	if e.Service != "" && p.hasSeries() {
+		p.noted = p.noted.add(seriesHash(e.Service, e.Model()), nanos)
+	}
 }
 
 // appendRun makes a run of what was noted for the hour, and merges runs as long

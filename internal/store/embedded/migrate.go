@@ -32,12 +32,19 @@ CREATE TABLE feedback(id BLOB PRIMARY KEY, time INTEGER NOT NULL, anomaly BLOB N
  metric TEXT NOT NULL, value REAL, baseline REAL) WITHOUT ROWID;
 CREATE INDEX feedback_time ON feedback(time, id);
 CREATE INDEX feedback_anomaly ON feedback(anomaly, time, id);
-`, ddlLookup}
+`, ddlLookup, ddlSeries}
+
+// ddlSeries leads to the version in which new hours have their services in the
+// lookup. It changes nothing but the number, for an older build would write
+// events there without noting them.
+const ddlSeries = `UPDATE meta SET value = 4 WHERE key = 'schema_version';`
 
 const (
 	schemaVersion = 1 + len(migrations)
-	// layout is that of the tables of new hours, and of old ones after a write.
-	layout = 2
+	// layout is that of the tables of new hours.
+	layout = 3
+	// layoutUpgraded is that of hours of the first layout after a write.
+	layoutUpgraded = 2
 )
 
 // globalTables are all tables that do not belong to an hour. The last one is the

@@ -177,44 +177,89 @@ func (w *where) add(cond string, args ...any) {
 	w.args = append(w.args, args...)
 }
 
-// key is the most selective condition of those that the lookup knows.
-func (sel *selection) key() (hash uint64, ok bool) {
+// key is the most selective condition of those that the lookup of each hour
+// knows.
+func (sel *selection) key() (want hashes, ok bool) {
 	switch {
 	case sel.prefix != "ev_":
-		return 0, false
+		return want, false
 	case sel.id != nil:
-		return lookupHash(lookupID, sel.id), true
+		return only(lookupHash(lookupID, sel.id)), true
 	case sel.trace != nil:
-		return lookupHash(lookupTrace, sel.trace), true
+		return only(lookupHash(lookupTrace, sel.trace)), true
 	}
 	for _, f := range sel.texts { // a session has fewer events than a user
 		switch f.column {
 		case "conversation":
-			return lookupHash(lookupConversation, f.text), true
+			return only(lookupHash(lookupConversation, f.text)), true
 		case "user":
-			return lookupHash(lookupUser, f.text), true
+			return only(lookupHash(lookupUser, f.text)), true
 		}
 	}
-	return 0, false
+	return want, false
 }
 
-// condition builds the condition for one hour, by its lookup where that helps.
-// The result is nil when no row of the hour can match.
-func (sel *selection) condition(conn *sqlite.Conn, p *catalogued, word func(string) (any, error), withAfter bool) (*where, error) {
-	hash, ok := sel.key()
-	if !ok {
-		return sel.where(p.layout, word, withAfter, false)
+// series are the hashes of the service that is asked for, and the model if any.
+func (sel *selection) series() (want hashes, ok bool) {
+	if sel.prefix != "ev_" || len(sel.names) == 0 || sel.names[0].column != "svc" {
+		return want, false
 	}
-	times, found, err := lookupTimes(conn, p, hash)
+	service := sel.names[0].text
+	if len(sel.names) > 1 && sel.names[1].column == "model" {
+		return only(seriesHash(service, sel.names[1].text)), true
+	}
+	first := seriesHash(service, "") >> modelBits << modelBits
+	return hashes{first, first | (1<<modelBits - 1)}, true
+}
+
+// times are those at which rows of an hour may be that match, in ascending
+// order. found is false when the lookup of the hour does not tell.
+func (sel *selection) times(conn *sqlite.Conn, p *catalogued) (times []int64, found bool, err error) {
+	want, ok := sel.key()
+	if !ok && p.hasSeries() {
+		want, ok = sel.series()
+	}
+	if !ok {
+		return nil, false, nil
+	}
+	times, found, err = lookupTimes(conn, p, want)
+	first, last := sel.start, sel.end // last is exclusive
+	if sel.after != nil {
+		if at := clampNanos(sel.after.Time); sel.ascending {
+			first = max(first, at)
+		} else if at < math.MaxInt64 {
+			last = min(last, at+1)
+		}
+	}
+	from, _ := slices.BinarySearch(times, first)
+	to := len(times)
+	if last != math.MaxInt64 {
+		to, _ = slices.BinarySearch(times, last)
+	}
+	return times[min(from, to):to], found, err
+}
+
+// rareShare is the part of an hour's events up to which rows are found faster by
+// their times than by reading all: a row that is sought costs about as much as 25
+// rows that are passed over.
+const rareShare = 25
+
+// all builds the condition for all matches of one hour, in any order, by its
+// lookup where that helps. The result is nil when no row of the hour can match.
+func (sel *selection) all(conn *sqlite.Conn, p *catalogued, word func(string) (any, error)) (*where, error) {
+	times, found, err := sel.times(conn, p)
 	if err != nil || found && len(times) == 0 {
 		return nil, err
 	}
-	w, err := sel.where(p.layout, word, withAfter, found)
-	if err == nil && w != nil && found {
-		w.add("time IN (SELECT value FROM json_each(?))", jsonArray(times))
+	w, err := sel.where(p, word, found)
+	if err == nil && w != nil && found && int64(len(times)) <= p.events/rareShare {
+		w.add(timeIn, jsonArray(times))
 	}
 	return w, err
 }
+
+// timeIn takes a list of times as a [jsonArray].
+const timeIn = "time IN (SELECT value FROM json_each(?))"
 
 // jsonArray is the form in which a list is bound to a statement.
 func jsonArray(list []int64) string {
@@ -228,11 +273,11 @@ func jsonArray(list []int64) string {
 	return string(append(b, ']'))
 }
 
-// where builds the condition for one hour. word finds the stored form of a
-// string in that hour: an id of the dictionary or the string itself. The result
-// is nil when no row of the hour can match. With byTime, SQLite is kept from
-// every index but the order by time.
-func (sel *selection) where(layout int64, word func(string) (any, error), withAfter, byTime bool) (*where, error) {
+// where builds the condition for one hour, without the position to go on after.
+// word finds the stored form of a string in that hour: an id of the dictionary or
+// the string itself. The result is nil when no row of the hour can match. With
+// byTime, SQLite is kept from every index but the order by time.
+func (sel *selection) where(p *catalogued, word func(string) (any, error), byTime bool) (*where, error) {
 	w := &where{}
 	// The indexes over ids and traces beat all others; a unary plus keeps SQLite
 	// from taking another one.
@@ -246,7 +291,7 @@ func (sel *selection) where(layout int64, word func(string) (any, error), withAf
 	}
 	switch {
 	case sel.trace == nil:
-	case sel.prefix == "an_" && layout == 1:
+	case sel.prefix == "an_" && p.layout == 1:
 		w.add("body ->> '$.trace_id' = ?", hex.EncodeToString(sel.trace))
 	default:
 		w.add(plus+"trace = ?", sel.trace)
@@ -271,20 +316,28 @@ func (sel *selection) where(layout int64, word func(string) (any, error), withAf
 	if sel.minConfidence > 0 {
 		w.add("confidence >= ?", sel.minConfidence)
 	}
+	if sel.covers(p.hour) {
+		return w, nil
+	}
 	if sel.start != math.MinInt64 {
 		w.add("time >= ?", sel.start)
 	}
 	if sel.end != math.MaxInt64 {
 		w.add("time < ?", sel.end)
 	}
-	if withAfter && sel.after != nil {
-		op := "<"
-		if sel.ascending {
-			op = ">"
-		}
-		w.add("(time, id) "+op+" (?, ?)", clampNanos(sel.after.Time), sel.after.ID[:])
-	}
 	return w, nil
+}
+
+// goOn adds the position after which results are wanted.
+func (w *where) goOn(sel *selection) {
+	if sel.after == nil {
+		return
+	}
+	op := "<"
+	if sel.ascending {
+		op = ">"
+	}
+	w.add("(time, id) "+op+" (?, ?)", clampNanos(sel.after.Time), sel.after.ID[:])
 }
 
 func (sel *selection) order() string {

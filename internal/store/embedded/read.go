@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -205,9 +207,17 @@ func selectRows(conn *sqlite.Conn, sel selection, emit func(*row) error) error {
 func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row) error) (err error) {
 	w := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer w.close()
-	cond, err := sel.condition(conn, &p, w.stored, true)
+	times, found, err := sel.times(conn, &p)
+	if err != nil || found && len(times) == 0 {
+		return err
+	}
+	cond, err := sel.where(&p, w.stored, found)
 	if err != nil || cond == nil {
 		return err
+	}
+	cond.goOn(sel)
+	if found {
+		return selectAt(conn, sel, p, times, cond, w, emit)
 	}
 	if sel.offset > 0 {
 		n, err := countWhere(conn, sel.prefix+p.name, cond)
@@ -219,30 +229,57 @@ func selectFrom(conn *sqlite.Conn, sel *selection, p catalogued, emit func(*row)
 			return nil
 		}
 	}
-	stmt, _, err := conn.PrepareTransient("SELECT " + columnsOf(sel.prefix, sel.columns, p.layout) + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ? OFFSET ?")
+	err = eachRow(conn, sel.statement(p, cond)+" OFFSET ?", append(cond.args, int64(sel.limit), int64(sel.offset)), func(stmt *sqlite.Stmt) error {
+		sel.limit--
+		return emit(&row{stmt: stmt, name: w.text})
+	})
+	sel.offset = 0
+	return err
+}
+
+// selectAt reads the rows of one hour that lie at some of the given times. The
+// newest of a service may be few of many: the times are tried in pieces that
+// hold as many as are wanted, and more when not all of them match.
+func selectAt(conn *sqlite.Conn, sel *selection, p catalogued, times []int64, cond *where, w *words, emit func(*row) error) (err error) {
+	if !sel.ascending {
+		slices.Reverse(times)
+	}
+	cond.add(timeIn, "")
+	stmt, _, err := conn.PrepareTransient(sel.statement(p, cond))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if e := stmt.Finalize(); err == nil {
-			err = e
-		}
-	}()
-	bindAll(stmt, append(cond.args, int64(sel.limit), int64(sel.offset)))
-	for {
-		found, err := stmt.Step()
-		if err != nil {
-			return err
-		}
-		if !found {
-			sel.offset = 0
-			return nil
-		}
-		sel.limit--
-		if err := emit(&row{stmt: stmt, name: w.text}); err != nil {
+	defer func() { err = errors.Join(err, stmt.Finalize()) }()
+	for size := minPiece; len(times) > 0 && sel.limit > 0; size *= 4 {
+		size = min(max(size, sel.rowsUpTo(maxLookup)), len(times))
+		cond.args[len(cond.args)-1] = jsonArray(times[:size])
+		times = times[size:]
+		bindAll(stmt, append(cond.args, int64(sel.rowsUpTo(math.MaxInt/2))))
+		if err := drain(stmt, func(stmt *sqlite.Stmt) error {
+			if sel.offset > 0 {
+				sel.offset--
+				return nil
+			}
+			sel.limit--
+			return emit(&row{stmt: stmt, name: w.text})
+		}); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// rowsUpTo is the number of rows that a query passes over and then gives, where
+// each of the two counts up to most.
+func (sel *selection) rowsUpTo(most int) int { return min(sel.limit, most) + min(sel.offset, most) }
+
+// minPiece is the smallest number of times of one statement.
+const minPiece = 64
+
+// statement reads the rows of one hour, in order, up to a limit that is its last
+// parameter.
+func (sel *selection) statement(p catalogued, cond *where) string {
+	return "SELECT " + columnsOf(sel.prefix, sel.columns, p.layout) + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ?"
 }
 
 func countWhere(conn *sqlite.Conn, table string, cond *where) (int64, error) {
@@ -272,7 +309,7 @@ func (s *Store) count(ctx context.Context, what string, sel selection) (int64, e
 				continue
 			}
 			w := &words{conn: conn, table: "d_" + p.name}
-			cond, err := sel.condition(conn, &p, w.stored, false)
+			cond, err := sel.all(conn, &p, w.stored)
 			if err != nil {
 				return err
 			}

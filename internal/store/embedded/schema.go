@@ -44,8 +44,14 @@ func columnsOf(prefix, columns string, layout int64) string {
 	return columns
 }
 
+// hasSeries: the lookup of the hour knows the services and models of its events.
+// Older hours have an index instead.
+func (c *catalogued) hasSeries() bool { return c.layout >= 3 }
+
 func countColumns(columns string) int { return strings.Count(columns, ",") + 1 }
 
+// Events have a rowid. Without one, the inner pages of the tree would hold whole
+// rows, a dozen each, and each row that is read by its key would cost four pages.
 func ddlPartition(name string) string {
 	return strings.ReplaceAll(`
 CREATE TABLE d_$(id INTEGER PRIMARY KEY, val TEXT NOT NULL UNIQUE);
@@ -57,8 +63,7 @@ CREATE TABLE ev_$(
  response_id TEXT, conversation TEXT, user TEXT, error_message TEXT, metadata TEXT, prompt TEXT, response TEXT,
  tier, cache_write_5m_tok INTEGER, cache_write_1h_tok INTEGER, audio_in_tok INTEGER, audio_out_tok INTEGER, image_in_tok INTEGER,
  prompt_vec BLOB, response_vec BLOB,
- PRIMARY KEY(time, id)) WITHOUT ROWID;
-CREATE INDEX ev_$_svc ON ev_$(svc, time, id, model);
+ PRIMARY KEY(time, id));
 CREATE TABLE an_$(
  time INTEGER NOT NULL, id BLOB NOT NULL, severity INTEGER NOT NULL, type, svc, model, method, metric, confidence REAL,
  value REAL, baseline REAL, threshold REAL, sigma REAL, body TEXT NOT NULL, trace BLOB,
@@ -74,7 +79,7 @@ CREATE TABLE bl_$(series INTEGER NOT NULL, time INTEGER NOT NULL, samples INTEGE
 `
 
 // ddlUpgradePartition brings the tables of an hour from the first layout to
-// this one. The trace of an anomaly was a part of its body only.
+// the second, which has the columns of the third. The trace of an anomaly was a part of its body only.
 func ddlUpgradePartition(name string) string {
 	return strings.ReplaceAll(`
 ALTER TABLE ev_$ ADD COLUMN tier;

@@ -180,7 +180,7 @@ func (w *writer) partition(hour int64) (*partition, error) {
 	} else if err := p.loadDict(w.conn); err != nil {
 		return nil, err
 	}
-	if p.layout < layout {
+	if p.layout < layoutUpgraded {
 		if err := w.upgrade(p); err != nil {
 			return nil, fmt.Errorf("upgrade tables of hour %s: %w", p.name, err)
 		}
@@ -206,15 +206,16 @@ func (w *writer) create(p *partition) error {
 		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, layout, p.lookup}})
 }
 
-// upgrade brings an hour to this layout. It runs inside a transaction.
+// upgrade brings an hour from the first layout to the second. It runs inside a
+// transaction.
 func (w *writer) upgrade(p *partition) error {
 	if err := sqlitex.ExecuteScript(w.conn, ddlUpgradePartition(p.name), nil); err != nil {
 		return err
 	}
 	w.upgraded++
-	p.layout = layout
+	p.layout = layoutUpgraded
 	return sqlitex.ExecuteTransient(w.conn, "UPDATE partitions SET layout = ? WHERE hour = ?",
-		&sqlitex.ExecOptions{Args: []any{layout, p.hour}})
+		&sqlitex.ExecOptions{Args: []any{p.layout, p.hour}})
 }
 
 func (w *writer) refreshViews() error {
