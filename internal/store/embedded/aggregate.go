@@ -31,8 +31,7 @@ func (s *Store) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2
 		a := asked.again()
 		err := a.run(ctx, conn, true)
 		if errors.Is(err, errMeasures) {
-			// They were made from the events, which are still there.
-			s.cfg.Logger.Error("reading events instead of damaged measures", zap.String("directory", s.cfg.Directory), zap.Error(err))
+			s.warnOfMeasures(err)
 			a = asked.again()
 			err = a.run(ctx, conn, false)
 		}
@@ -48,18 +47,22 @@ func (s *Store) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2
 	})
 }
 
+// warnOfMeasures: they were made from the events, which are still there.
+func (s *Store) warnOfMeasures(err error) {
+	s.cfg.Logger.Error("reading events instead of damaged measures", zap.String("directory", s.cfg.Directory), zap.Error(err))
+}
+
 // run reads all hours of the range.
 func (a *aggregation) run(ctx context.Context, conn *sqlite.Conn, measures bool) error {
 	parts, err := partitionsFor(conn, &a.sel)
 	if err != nil {
 		return err
 	}
-	_, byKey := a.sel.key()
 	for _, p := range parts {
 		if p.events == 0 {
 			continue
 		}
-		if measures && !byKey && p.measured == p.events {
+		if measures && a.sel.measured(&p) {
 			err = a.addMeasures(ctx, conn, p)
 		} else {
 			err = a.addEvents(conn, p)

@@ -19,20 +19,20 @@
 //	meta(key, value)          schema_version
 //	partitions(hour, …)       one row an hour of event time: row counts, layout
 //	d_YYYYMMDDHH(id, val)     dictionary of the strings of that hour
-//	ev_YYYYMMDDHH(…)          events, clustered by (time, id)
+//	ev_YYYYMMDDHH(…)          events, in order of arrival, found by (time, id)
 //	an_YYYYMMDDHH(…)          anomalies, clustered by (time, id), found by id and trace
 //	bl_YYYYMMDDHH(…)          baselines, clustered by (series, time)
 //	series(…)                 the series of baselines, each with its newest one
 //	feedback(…)               what people said about anomalies
-//	lookup(…)                 where the events of traces, sessions, users and ids are
+//	lookup(…)                 where the events of traces, sessions, users, ids and services are
 //	measures(…)               what aggregations read of the events of closed hours
 //	events, anomalies         views over the newest hours, with strings resolved
 //
 // The rows of an hour go with the hour: retention is a DROP TABLE of its own
 // tables, and a DELETE of a range in those that hours share. Feedback stays. What
-// writing costs is the pages that it changes: rows and the index over services are
-// written in an order that changes few, and values that are spread over all of an
-// hour (traces, sessions, users, ids) are found by sorted runs that are merged,
+// writing costs is the pages that it changes: rows are written in an order that
+// changes few, and values that are spread over all of an hour (traces, sessions,
+// users, ids, services with their models) are found by sorted runs that are merged,
 // instead of by an index.
 //
 // # Versions

@@ -12,7 +12,7 @@ import (
 )
 
 // A chunk of measures holds what aggregations read of the events of one service
-// in one hour, in the order of time:
+// in one hour, in the order of time or of their arrival:
 //
 //	format (1)  kinds  (kind)*  events  (kind number, time, token counts…, numbers…)*
 //
@@ -58,7 +58,8 @@ func newChunkWriter(hour int64) *chunkWriter {
 	return &chunkWriter{kinds: map[kindKey]uint64{}, last: hour * nanosPerHour}
 }
 
-// add appends an event that is not older than the one before. names are those of
+// add appends an event. One that is older than the one before takes ten bytes for
+// the distance, as a negative number in two's complement. names are those of
 // the group, which the caller numbers.
 func (c *chunkWriter) add(group int, names *[len(dimensionColumns)]string, m *measure) {
 	k := kindKey{group: group, known: m.known}
@@ -168,7 +169,7 @@ func (r *chunkReader) kind() (k measureKind) {
 }
 
 // readChunk calls kind for each kind of a chunk of the hour and then event for
-// each event with the number of its kind, in the order of their times.
+// each event with the number of its kind.
 func readChunk(data []byte, hour int64, kind func(measureKind), event func(kind int, m *measure) error) error {
 	r := &chunkReader{left: data}
 	if f := r.bytes(1); f == nil || f[0] != measureFormat {

@@ -28,24 +28,6 @@ func (s *Store) Anomalies(ctx context.Context, q store.AnomalyQuery) iter.Seq2[a
 	return results(ctx, s, "read anomalies", sel, err, scanAnomaly)
 }
 
-// CountEvents implements [store.Reader].
-func (s *Store) CountEvents(ctx context.Context, q store.EventQuery) (int64, error) {
-	sel, err := eventSelection(q)
-	if err != nil {
-		return 0, err
-	}
-	return s.count(ctx, "count events", sel)
-}
-
-// CountAnomalies implements [store.Reader].
-func (s *Store) CountAnomalies(ctx context.Context, q store.AnomalyQuery) (int64, error) {
-	sel, err := anomalySelection(q)
-	if err != nil {
-		return 0, err
-	}
-	return s.count(ctx, "count anomalies", sel)
-}
-
 // snapshot runs f on a connection that sees one state of the database.
 func (s *Store) snapshot(ctx context.Context, f func(*sqlite.Conn) error) (err error) {
 	if s.isClosed() {
@@ -280,52 +262,4 @@ const minPiece = 64
 // parameter.
 func (sel *selection) statement(p catalogued, cond *where) string {
 	return "SELECT " + columnsOf(sel.prefix, sel.columns, p.layout) + " FROM " + sel.prefix + p.name + cond.sql.String() + " " + sel.order() + " LIMIT ?"
-}
-
-func countWhere(conn *sqlite.Conn, table string, cond *where) (int64, error) {
-	stmt, _, err := conn.PrepareTransient("SELECT count(*) FROM " + table + cond.sql.String())
-	if err != nil {
-		return 0, err
-	}
-	bindAll(stmt, cond.args)
-	n, err := sqlitex.ResultInt64(stmt)
-	return n, errors.Join(err, stmt.Finalize())
-}
-
-func (s *Store) count(ctx context.Context, what string, sel selection) (int64, error) {
-	sel.after = nil
-	var total int64
-	err := s.snapshot(ctx, func(conn *sqlite.Conn) error {
-		parts, err := partitionsFor(conn, &sel)
-		if err != nil {
-			return err
-		}
-		for _, p := range parts {
-			switch {
-			case sel.rows(p) == 0:
-				continue
-			case !sel.filtered() && sel.covers(p.hour):
-				total += sel.rows(p)
-				continue
-			}
-			w := &words{conn: conn, table: "d_" + p.name}
-			cond, err := sel.all(conn, &p, w.stored)
-			if err != nil {
-				return err
-			}
-			if cond == nil {
-				continue
-			}
-			n, err := countWhere(conn, sel.prefix+p.name, cond)
-			if err != nil {
-				return err
-			}
-			total += n
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, s.explain(ctx, what, err)
-	}
-	return total, nil
 }

@@ -108,7 +108,7 @@ func (s *Store) seal(ctx context.Context, p catalogued) error {
 	// comes in between changes the number of events.
 	for more := true; more; {
 		err := s.snapshot(ctx, func(conn *sqlite.Conn) (err error) {
-			more, err = w.read(conn, p.name, sealRows)
+			more, err = w.read(conn, &p, sealRows)
 			return err
 		})
 		if err != nil {
@@ -169,10 +169,9 @@ type measureWriter struct {
 	write  func([]measurePiece) error
 	// finish makes the measures valid, if nothing has changed.
 	finish func() error
-	// The events that were read, and the last of them.
+	// The events that were read, and the key of the last of them.
 	events int64
-	last   int64
-	lastID [16]byte
+	last   []any
 }
 
 type measureGroup struct {
@@ -225,8 +224,8 @@ func (w *measureWriter) flush() error {
 
 // read reads the next events of the hour, up to a number of them, and reports
 // whether there may be more.
-func (w *measureWriter) read(conn *sqlite.Conn, name string, most int) (more bool, err error) {
-	words := &words{conn: conn, table: "d_" + name, known: map[int64]string{}}
+func (w *measureWriter) read(conn *sqlite.Conn, p *catalogued, most int) (more bool, err error) {
+	words := &words{conn: conn, table: "d_" + p.name, known: map[int64]string{}}
 	defer words.close()
 	all := [len(dimensionColumns)]bool{}
 	for i := range all {
@@ -238,14 +237,19 @@ func (w *measureWriter) read(conn *sqlite.Conn, name string, most int) (more boo
 		w.groups = append(w.groups, measureGroup{names: *names})
 		return len(w.groups) - 1
 	}
-	idColumn := dims.first + len(dimensionColumns)
-	query, args := "SELECT "+measureColumns+dims.columns()+", id FROM ev_"+name, []any(nil)
-	if w.events > 0 {
-		query, args = query+" WHERE (time, id) > (?, ?)", []any{w.last, w.lastID[:]}
+	// In the order in which rows lie, which is that of time or of arrival.
+	key, place := "rowid", "?"
+	if !p.hasSeries() {
+		key, place = "time, id", "?, ?"
 	}
+	query, args := "SELECT "+measureColumns+dims.columns()+", "+key+" FROM ev_"+p.name, w.last
+	if w.last != nil {
+		query += " WHERE (" + key + ") > (" + place + ")"
+	}
+	keyColumn := dims.first + len(dimensionColumns)
 	var m measure
 	n := 0
-	err = eachRow(conn, query+" ORDER BY time, id LIMIT ?", append(args, int64(most)), func(stmt *sqlite.Stmt) error {
+	err = eachRow(conn, query+" ORDER BY "+key+" LIMIT ?", append(args, int64(most)), func(stmt *sqlite.Stmt) error {
 		scanMeasure(stmt, &m)
 		g, err := dims.number(stmt, number)
 		if err != nil {
@@ -253,9 +257,14 @@ func (w *measureWriter) read(conn *sqlite.Conn, name string, most int) (more boo
 		}
 		w.add(g, &m)
 		w.events++
-		if n++; n == most {
-			w.last = m.nanos
-			stmt.ColumnBytes(idColumn, w.lastID[:])
+		if n++; n < most {
+			return nil
+		}
+		w.last = []any{stmt.ColumnInt64(keyColumn)}
+		if !p.hasSeries() {
+			id := make([]byte, 16)
+			stmt.ColumnBytes(keyColumn+1, id)
+			w.last = append(w.last, id)
 		}
 		return nil
 	})

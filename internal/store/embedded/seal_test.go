@@ -128,10 +128,11 @@ func TestASealDuringWritesDoesNotCount(t *testing.T) {
 
 func readAll(t *testing.T, s *Store, w *measureWriter) {
 	t.Helper()
+	hour := lastHour(t, s)
 	for more := true; more; {
 		conn, err := s.readers.Take(t.Context())
 		require.NoError(t, err)
-		more, err = w.read(conn, partitionName(w.hour), 17)
+		more, err = w.read(conn, &hour, 17)
 		s.readers.Put(conn)
 		require.NoError(t, err)
 		require.NoError(t, w.flush())
@@ -168,12 +169,13 @@ func TestLargeHourIsSealedInPieces(t *testing.T) {
 		events = append(events, e)
 	}
 	write(t, s, events...)
-	w, err := s.beginSeal(t.Context(), lastHour(t, s))
+	hour := lastHour(t, s)
+	w, err := s.beginSeal(t.Context(), hour)
 	require.NoError(t, err)
 	for more := true; more; {
 		conn, err := s.readers.Take(t.Context())
 		require.NoError(t, err)
-		more, err = w.read(conn, partitionName(w.hour), 3000)
+		more, err = w.read(conn, &hour, 3000)
 		s.readers.Put(conn)
 		require.NoError(t, err)
 	}
@@ -194,6 +196,10 @@ func TestDamagedMeasuresAreNotNeeded(t *testing.T) {
 	})
 	require.EqualValues(t, 100, calls(t, s, store.EventFilter{}))
 	require.Equal(t, 1, seen.Len())
+	n, err := s.CountEvents(t.Context(), store.EventQuery{EventFilter: store.EventFilter{Provider: "p"}})
+	require.NoError(t, err)
+	require.EqualValues(t, 0, n)
+	require.Equal(t, 2, seen.Len())
 }
 
 // The store seals an hour by itself some seconds after it is over and quiet, and
