@@ -26,56 +26,76 @@ const (
 	flagEstimated
 )
 
-// binder binds the parameters of one row in the order of the columns. All
-// parameters are NULL before the first call.
+// binder binds the parameters of rows in the order of the columns. All
+// parameters are NULL before the first row.
 type binder struct {
 	stmt *sqlite.Stmt
 	dict func(string) (id int64, ok bool)
 	n    int
+	// bound are the parameters that are not NULL, from 1.
+	bound [64]bool
 	// scratch is working memory of one row.
 	scratch []byte
 }
 
-func (b *binder) skip() { b.n++ }
-
-func (b *binder) int(v int64) { b.n++; b.stmt.BindInt64(b.n, v) }
-
-func (b *binder) bytes(v []byte) { b.n++; b.stmt.BindBytes(b.n, v) }
-
-func (b *binder) text(v string) {
+// next is the number of the parameter to bind.
+func (b *binder) next() int {
 	b.n++
-	if v != "" {
-		b.stmt.BindText(b.n, v)
+	b.bound[b.n] = true
+	return b.n
+}
+
+// skip leaves a parameter NULL, or makes it so when the row before had a value.
+func (b *binder) skip() {
+	b.n++
+	if b.bound[b.n] {
+		b.stmt.BindNull(b.n)
+		b.bound[b.n] = false
 	}
 }
 
+// skipIf skips a parameter if it is empty, else the caller has to bind it.
+func (b *binder) skipIf(empty bool) (bind bool) {
+	if empty {
+		b.skip()
+	}
+	return !empty
+}
+
+func (b *binder) int(v int64) { b.stmt.BindInt64(b.next(), v) }
+
+func (b *binder) bytes(v []byte) { b.stmt.BindBytes(b.next(), v) }
+
 // exactly binds a string in a column that is never NULL.
-func (b *binder) exactly(v string) { b.n++; b.stmt.BindText(b.n, v) }
+func (b *binder) exactly(v string) { b.stmt.BindText(b.next(), v) }
+
+func (b *binder) text(v string) {
+	if b.skipIf(v == "") {
+		b.exactly(v)
+	}
+}
 
 // name binds a string that repeats in many rows.
 func (b *binder) name(v string) {
-	b.n++
-	if v == "" {
+	if !b.skipIf(v == "") {
 		return
 	}
 	if id, ok := b.dict(v); ok {
-		b.stmt.BindInt64(b.n, id)
+		b.int(id)
 	} else {
-		b.stmt.BindText(b.n, v)
+		b.exactly(v)
 	}
 }
 
 func (b *binder) float(v float64, known bool) {
-	b.n++
-	if known && !math.IsNaN(v) {
-		b.stmt.BindFloat(b.n, v)
+	if b.skipIf(!known || math.IsNaN(v)) {
+		b.stmt.BindFloat(b.next(), v)
 	}
 }
 
 func (b *binder) count(v int64, known bool) {
-	b.n++
-	if known {
-		b.stmt.BindInt64(b.n, v)
+	if b.skipIf(!known) {
+		b.int(v)
 	}
 }
 
@@ -187,14 +207,6 @@ func bindEvent(b *binder, nanos int64, e *genai.Event) error {
 	b.vector(e.PromptEmbedding)
 	b.vector(e.ResponseEmbedding)
 	return nil
-}
-
-// skipIf reports whether the caller has to bind the next parameter.
-func (b *binder) skipIf(empty bool) bool {
-	if empty {
-		b.skip()
-	}
-	return !empty
 }
 
 // row reads the columns of one row in order.

@@ -63,7 +63,7 @@ func bindAnomaly(b *binder, nanos int64, a *anomaly.Anomaly) error {
 	b.float(a.Details.Threshold, true)
 	b.float(a.Details.DeviationSigma, true)
 	b.text(string(j))
-	if id, ok := parseTrace(a.Context.TraceID); ok {
+	if id, ok := parseTrace(a.Context.TraceID); b.skipIf(!ok) {
 		b.bytes(id)
 	}
 	return nil

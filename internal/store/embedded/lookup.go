@@ -28,7 +28,8 @@ const (
 	// of its own, which is how SQLite lays out a row of this size.
 	chunkEntries = 387
 	// mergeRuns of one level become one run of the next; levels are powers of it.
-	mergeRuns = 8
+	mergeRuns = 1 << mergeBits
+	mergeBits = 4
 	// maxRunEntries bounds a merge, and with it its time and memory (12 MB). A
 	// larger hour keeps several runs of that size.
 	maxRunEntries = 1 << 20
@@ -136,28 +137,26 @@ func copyEntry(to, from []byte) {
 	binary.LittleEndian.PutUint32(to[8:], binary.LittleEndian.Uint32(from[8:]))
 }
 
-// notAfter reports whether the first entry of x is not after that of y.
-func notAfter(x, y []byte) bool {
-	a, b := binary.BigEndian.Uint64(x), binary.BigEndian.Uint64(y)
-	return a < b || a == b && binary.BigEndian.Uint32(x[8:]) <= binary.BigEndian.Uint32(y[8:])
-}
-
-// mergeEntries merges two sorted sequences.
-func mergeEntries(x, y entries) entries {
-	out := make(entries, len(x)+len(y))
-	at := 0
-	for ; len(x) > 0 && len(y) > 0; at += entryBytes {
-		if notAfter(x, y) {
-			copyEntry(out[at:], x)
-			x = x[entryBytes:]
-		} else {
-			copyEntry(out[at:], y)
-			y = y[entryBytes:]
+// mergeEntries merges two sorted sequences, which lie one behind the other in
+// from and meet at middle, into to. Which of them has the next entry cannot be
+// foreseen, so that a branch on it would cost more than all else here: the
+// selection is written such that it compiles to conditional moves.
+func mergeEntries(to, from entries, middle int) {
+	x, y, at := 0, middle, 0
+	for x < middle && y < len(from) {
+		a, b := binary.BigEndian.Uint64(from[x:]), binary.BigEndian.Uint64(from[y:])
+		if a == b { // rare but for values that many events share
+			a, b = uint64(binary.BigEndian.Uint32(from[x+8:])), uint64(binary.BigEndian.Uint32(from[y+8:]))
 		}
+		next, stepX, stepY := x, entryBytes, 0
+		if b < a {
+			next, stepX, stepY = y, 0, entryBytes
+		}
+		copyEntry(to[at:], from[next:])
+		x, y, at = x+stepX, y+stepY, at+entryBytes
 	}
-	at += copy(out[at:], x)
-	copy(out[at:], y)
-	return out
+	at += copy(to[at:], from[x:middle])
+	copy(to[at:], from[y:])
 }
 
 // run is one sorted sequence of entries of an hour.
@@ -168,7 +167,7 @@ type run struct {
 }
 
 // level of a run: runs of one level differ in size by less than mergeRuns.
-func (r run) level() int { return (bits.Len64(uint64(r.entries)) - 1) / 3 }
+func (r run) level() int { return (bits.Len64(uint64(r.entries)) - 1) / mergeBits }
 
 // encodeRuns is the form of the runs of an hour in the catalogue. It is never
 // nil: NULL marks an hour that has no lookup.

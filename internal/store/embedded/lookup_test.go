@@ -41,9 +41,11 @@ func TestEntriesKeepHashAndTime(t *testing.T) {
 		scratch = e.sortByHash(scratch)
 		all = append(all, e)
 	}
-	merged := all[0]
-	for _, e := range all[1:] {
-		merged = mergeEntries(merged, e)
+	var merged entries
+	for _, e := range all {
+		to := make(entries, len(merged)+len(e))
+		mergeEntries(to, append(slices.Clone(merged), e...), len(merged))
+		merged = to
 	}
 	slices.SortFunc(want, func(a, b pair) int {
 		if a.hash != b.hash {
@@ -67,16 +69,17 @@ func TestHashesStayTheSame(t *testing.T) {
 }
 
 func TestMergesKeepTheNumberOfRunsSmall(t *testing.T) {
-	require.Nil(t, crowdedLevel([]run{{1, 100, 0}, {2, 9, 0}}))
+	require.Nil(t, crowdedLevel([]run{{1, 300, 0}, {2, 9, 0}}))
 	var runs []run
-	for i := range 7 {
-		runs = append(runs, run{id: int64(i), entries: 70})
+	for i := range mergeRuns - 1 {
+		runs = append(runs, run{id: int64(i), entries: 300})
 	}
 	require.Nil(t, crowdedLevel(runs))
-	require.Len(t, crowdedLevel(append(runs, run{id: 9, entries: 500})), 8)
-	require.Nil(t, crowdedLevel(slices.Repeat([]run{{entries: maxRunEntries / 4}}, 9)), "merges are bounded")
+	require.Nil(t, crowdedLevel(append(runs, run{id: 99, entries: 255})), "of another level")
+	require.Len(t, crowdedLevel(append(runs, run{id: 99, entries: 4000})), mergeRuns)
+	require.Nil(t, crowdedLevel(slices.Repeat([]run{{entries: maxRunEntries / 4}}, mergeRuns+1)), "merges are bounded")
 
-	require.Len(t, fewest(runs), 7)
+	require.Len(t, fewest(runs), mergeRuns-1)
 	require.Nil(t, fewest([]run{{entries: 5}}))
 	require.Nil(t, fewest([]run{{entries: maxRunEntries}, {entries: 5}}))
 	require.Len(t, fewest([]run{{entries: maxRunEntries}, {entries: 5}, {entries: 6}}), 2)
@@ -168,7 +171,7 @@ func TestLookupFindsWhatWasWritten(t *testing.T) {
 	}
 	want.requireFound(t, s)
 	for _, n := range runCounts(t, s) {
-		require.Less(t, n, 20)
+		require.Less(t, n, 2*mergeRuns)
 	}
 
 	require.NoError(t, s.Close(t.Context()))

@@ -122,29 +122,29 @@ func fewest(runs []run) []run {
 // merge makes one run of a group. Entries older than the oldest row are left
 // out: their rows were trimmed.
 func (w *writer) merge(p *partition, group []run) error {
-	parts := make([]entries, 0, len(group))
+	e := make(entries, 0, min(max(total(group), 0), maxRunEntries)*entryBytes)
+	var ends []int
 	for _, r := range group {
-		e, err := w.readRun(p, r)
-		if err != nil {
+		var err error
+		if e, err = w.readRun(e, p, r); err != nil {
 			return err
 		}
-		parts = append(parts, e)
+		ends = append(ends, len(e))
 		if err := w.dropRun(p, r); err != nil {
 			return err
 		}
 	}
-	for len(parts) > 1 { // pairs, so that each entry is moved log2(n) times
-		half := parts[:0]
-		for i := 0; i < len(parts); i += 2 {
-			if i+1 == len(parts) {
-				half = append(half, parts[i])
-			} else {
-				half = append(half, mergeEntries(parts[i], parts[i+1]))
-			}
+	for to := make(entries, len(e)); len(ends) > 1; e, to = to, e { // pairs, so that each entry is moved log2(n) times
+		half := ends[:0]
+		start := 0
+		for i := 0; i < len(ends); i += 2 {
+			end := ends[min(i+1, len(ends)-1)]
+			mergeEntries(to[start:end], e[start:end], ends[i]-start)
+			half = append(half, end)
+			start = end
 		}
-		parts = half
+		ends = half
 	}
-	e := parts[0]
 	if p.trimmed > 0 {
 		e = e.from(p.trimmed)
 	}
@@ -165,7 +165,8 @@ func (e entries) from(offset int64) entries {
 	return out
 }
 
-func (w *writer) readRun(p *partition, r run) (e entries, err error) {
+// readRun appends the entries of a run to e.
+func (w *writer) readRun(e entries, p *partition, r run) (_ entries, err error) {
 	stmt, err := w.conn.Prepare("SELECT data FROM lookup WHERE hour = ? AND run = ? ORDER BY first, seq")
 	if err != nil {
 		return nil, err
@@ -177,7 +178,7 @@ func (w *writer) readRun(p *partition, r run) (e entries, err error) {
 	}()
 	stmt.BindInt64(1, p.hour)
 	stmt.BindInt64(2, r.id)
-	e = make(entries, 0, min(r.entries, maxRunEntries)*entryBytes)
+	before := len(e)
 	var buf [chunkEntries * entryBytes]byte
 	for {
 		more, err := stmt.Step()
@@ -189,8 +190,8 @@ func (w *writer) readRun(p *partition, r run) (e entries, err error) {
 		}
 		e = append(e, buf[:stmt.ColumnBytes(0, buf[:])]...)
 	}
-	if int64(len(e)) != r.entries*entryBytes {
-		return nil, fmt.Errorf("lookup of hour %s: run %d has %d bytes instead of %d entries: %w", p.name, r.id, len(e), r.entries, errLookup)
+	if n := int64(len(e) - before); n != r.entries*entryBytes {
+		return nil, fmt.Errorf("lookup of hour %s: run %d has %d bytes instead of %d entries: %w", p.name, r.id, n, r.entries, errLookup)
 	}
 	return e, nil
 }

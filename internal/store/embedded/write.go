@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -207,8 +208,7 @@ func (s *Store) change(ctx context.Context, what string, rows []planned, f func(
 }
 
 // insert returns how many rows were new.
-func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *binder, planned) error, note func(*partition, planned)) (int64, error) {
-	var fresh int64
+func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *binder, planned) error, note func(*partition, planned)) (fresh int64, err error) {
 	var wordErr error
 	dict := func(v string) (int64, bool) {
 		id, ok, err := p.word(v)
@@ -218,6 +218,11 @@ func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *bind
 		return id, ok
 	}
 	b := binder{dict: dict}
+	defer func() {
+		if b.stmt != nil { // it must not hold on to the texts of the last row
+			err = errors.Join(err, b.stmt.ClearBindings())
+		}
+	}()
 	for _, r := range rows {
 		b.n = 0
 		if err := bind(p, &b, r); err != nil {
@@ -234,9 +239,6 @@ func (s *Store) insert(p *partition, rows []planned, bind func(*partition, *bind
 			if note != nil {
 				note(p, r)
 			}
-		}
-		if err := b.stmt.ClearBindings(); err != nil {
-			return 0, err
 		}
 	}
 	return fresh, nil
