@@ -91,6 +91,9 @@ func (s *Store) sealNext(ctx context.Context, tried map[int64]uint64) error {
 		clear(tried)
 	}
 	tried[next.hour] = s.w.versions.of(next.hour, next.hour)
+	if done, err := s.sealCollected(ctx, next.hour); done || err != nil {
+		return err
+	}
 	return s.seal(ctx, *next)
 }
 
@@ -200,6 +203,12 @@ func (w *measureWriter) add(group int, m *measure) {
 	}
 }
 
+// group numbers names that were not seen before.
+func (w *measureWriter) group(names *[len(dimensionColumns)]string) int {
+	w.groups = append(w.groups, measureGroup{names: *names})
+	return len(w.groups) - 1
+}
+
 func (w *measureWriter) take(service string, c *chunkWriter) {
 	w.seq++
 	w.full = append(w.full, measurePiece{service, w.seq, c.events, c.bytes()})
@@ -233,10 +242,6 @@ func (w *measureWriter) read(conn *sqlite.Conn, p *catalogued, most int) (more b
 	}
 	dims := newDimensionReader(words, all)
 	dims.ids = w.ids // ids of a dictionary keep their meaning
-	number := func(names *[len(dimensionColumns)]string) int {
-		w.groups = append(w.groups, measureGroup{names: *names})
-		return len(w.groups) - 1
-	}
 	// In the order in which rows lie, which is that of time or of arrival.
 	key, place := "rowid", "?"
 	if !p.hasSeries() {
@@ -251,7 +256,7 @@ func (w *measureWriter) read(conn *sqlite.Conn, p *catalogued, most int) (more b
 	n := 0
 	err = eachRow(conn, query+" ORDER BY "+key+" LIMIT ?", append(args, int64(most)), func(stmt *sqlite.Stmt) error {
 		scanMeasure(stmt, &m)
-		g, err := dims.number(stmt, number)
+		g, err := dims.number(stmt, w.group)
 		if err != nil {
 			return err
 		}
@@ -275,9 +280,10 @@ func (w *writer) setMeasured(hour, value int64) error {
 	return sqlitex.ExecuteTransient(w.conn, "UPDATE partitions SET measured = ? WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{value, hour}})
 }
 
-// dropMeasures removes the measures of an hour. It must come with whatever
-// removes events.
+// dropMeasures removes the measures of an hour, also those that were only
+// collected. It must come with whatever removes events.
 func (w *writer) dropMeasures(hour int64) error {
+	w.forgetCollected(hour)
 	err := sqlitex.ExecuteTransient(w.conn, "DELETE FROM measures WHERE hour = ?", &sqlitex.ExecOptions{Args: []any{hour}})
 	return errors.Join(err, w.setMeasured(hour, -1))
 }
@@ -291,6 +297,10 @@ func (w *writer) addMeasures(hour, mark int64, pieces []measurePiece) error {
 	if n == 0 {
 		return errChanged
 	}
+	return w.insertMeasures(hour, pieces)
+}
+
+func (w *writer) insertMeasures(hour int64, pieces []measurePiece) error {
 	stmt, err := w.conn.Prepare("INSERT INTO measures(hour, service, seq, events, data) VALUES(?, ?, ?, ?, ?)")
 	if err != nil {
 		return err

@@ -23,7 +23,13 @@ func (s *Store) WriteEvents(ctx context.Context, batch []genai.Event) error {
 	return s.write(ctx, "write events", rows, func(p *partition, b *binder, r planned) error {
 		b.stmt = p.event
 		return bindEvent(b, r.nanos, &batch[r.index])
-	}, func(p *partition, r planned) { p.index(r.nanos, &batch[r.index]) }, &s.stats.events, 1)
+	}, func(p *partition, r planned) {
+		e := &batch[r.index]
+		p.index(r.nanos, e)
+		if p.collected != nil {
+			p.collected.note(r.nanos, e)
+		}
+	}, &s.stats.events, 1)
 }
 
 // WriteAnomalies implements [store.Writer]. The identity of an anomaly is its
@@ -163,6 +169,7 @@ func (s *Store) write(ctx context.Context, what string, rows []planned,
 			if fresh > 0 {
 				s.w.touch(hour)
 			}
+			s.w.limitCollected(p)
 			if err := s.w.appendRun(p); err != nil {
 				return err
 			}

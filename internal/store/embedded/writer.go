@@ -56,6 +56,8 @@ type partition struct {
 	runsChanged bool
 	noted       entries
 	trimmed     int64
+	// collected are the measures so far, nil when they are not complete.
+	collected *collector
 
 	event, anomaly    *sqlite.Stmt
 	addName, addCount *sqlite.Stmt
@@ -202,6 +204,7 @@ func (w *writer) create(p *partition) error {
 	}
 	w.added++
 	p.layout = layout
+	p.collected = newCollector(p.hour)
 	return sqlitex.ExecuteTransient(w.conn, "INSERT INTO partitions(hour, name, layout, runs) VALUES(?, ?, ?, ?)",
 		&sqlitex.ExecOptions{Args: []any{p.hour, p.name, layout, p.lookup}})
 }
