@@ -48,8 +48,11 @@ func measureOf(nanos int64, e *genai.Event) measure {
 		field genai.Field
 		value int64
 	}{
-		{genai.FieldInputTokens, e.InputTokens}, {genai.FieldOutputTokens, e.OutputTokens}, {genai.FieldTotalTokens, e.TotalTokens},
-		{genai.FieldCacheReadTokens, e.CacheReadTokens}, {genai.FieldCacheWriteTokens, e.CacheWriteTokens},
+		{genai.FieldInputTokens, e.InputTokens},
+		{genai.FieldOutputTokens, e.OutputTokens},
+		{genai.FieldTotalTokens, e.TotalTokens},
+		{genai.FieldCacheReadTokens, e.CacheReadTokens},
+		{genai.FieldCacheWriteTokens, e.CacheWriteTokens},
 		{genai.FieldReasoningTokens, e.ReasoningTokens},
 	} {
 		if e.Has(f.field) {
@@ -62,7 +65,9 @@ func measureOf(nanos int64, e *genai.Event) measure {
 		value float64
 		to    *float64
 	}{
-		{genai.FieldCost, e.CostUSD, &m.cost}, {genai.FieldTTFT, e.TTFTMillis, &m.ttft}, {genai.FieldLatency, e.LatencyMillis, &m.latency},
+		{genai.FieldCost, e.CostUSD, &m.cost},
+		{genai.FieldTTFT, e.TTFTMillis, &m.ttft},
+		{genai.FieldLatency, e.LatencyMillis, &m.latency},
 	} {
 		if e.Has(f.field) && !math.IsNaN(f.value) {
 			*f.to = f.value

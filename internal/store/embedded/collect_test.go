@@ -75,20 +75,24 @@ func TestCollectedMeasuresAreThoseOfTheRows(t *testing.T) {
 func TestIncompleteMeasuresAreNotUsed(t *testing.T) {
 	for name, spoil := range map[string]func(*testing.T, *Store){
 		"as many events removed as added": func(t *testing.T, s *Store) {
+			t.Helper()
 			n := int(lastHour(t, s).events)
 			trim(t, s, lastHour(t, s))
 			write(t, s, hourOfCalls(n-int(lastHour(t, s).events))...)
 		},
 		"a write that failed": func(t *testing.T, s *Store) {
+			t.Helper()
 			require.NoError(t, s.acquire(t.Context()))
 			defer s.release()
 			require.Error(t, s.w.transaction(t.Context().Done(), func() error { return errors.New("no room") }))
 		},
 		"too many": func(t *testing.T, s *Store) {
+			t.Helper()
 			asWriter(t, s, func() (any, error) { s.w.open[0].collected.size = maxCollected + 1; return nil, nil })
 			write(t, s, hourOfCalls(1)...)
 		},
 		"sealed from rows": func(t *testing.T, s *Store) {
+			t.Helper()
 			require.NoError(t, s.seal(t.Context(), lastHour(t, s)))
 			write(t, s, hourOfCalls(1)...)
 		},

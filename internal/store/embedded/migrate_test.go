@@ -181,3 +181,47 @@ func TestMigrationLeadsToTheSchemaOfANewFile(t *testing.T) {
 	}
 	require.Equal(t, schema(t.TempDir()), schema(version1(t, "")))
 }
+
+// An hour of the second layout has no services in its lookup, and an index
+// instead. It is read, written to and sealed as it is.
+func TestAnHourOfTheSecondLayoutStaysAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	c := newClock(noon)
+	change := func(cfg *Config) { cfg.Now, cfg.SyncInterval = c.now, time.Minute }
+	s := openFor(t, dir, change)
+	events := hourOfCalls(400)
+	write(t, s, events[100:300]...)
+	name := lastHour(t, s).name
+	require.NoError(t, s.Close(t.Context()))
+	require.NoError(t, edit(filepath.Join(dir, fileName), fmt.Sprintf(
+		"UPDATE partitions SET layout = 2; DELETE FROM lookup; UPDATE partitions SET runs = x'01'; CREATE INDEX ev_%[1]s_svc ON ev_%[1]s(svc, time, id, model);", name)))
+
+	s = openFor(t, dir, change)
+	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	write(t, s, append(events[:100:100], events[300:]...)...)
+	require.EqualValues(t, 2, lastHour(t, s).layout)
+	check := func() {
+		var got, want []uuid.UUID
+		for e, err := range s.Events(t.Context(), store.EventQuery{Query: store.Query{Service: "service-1", Limit: 1000, Ascending: true}}) {
+			require.NoError(t, err)
+			got = append(got, e.ID)
+		}
+		for _, e := range events {
+			if e.Service == "service-1" {
+				want = append(want, e.ID)
+			}
+		}
+		require.Equal(t, want, got)
+		n, err := s.CountEvents(t.Context(), store.EventQuery{Query: store.Query{Service: "service-1"}})
+		require.NoError(t, err)
+		require.EqualValues(t, len(want), n)
+		require.EqualValues(t, len(events), calls(t, s, store.EventFilter{}))
+	}
+	check()
+	w, err := s.beginSeal(t.Context(), lastHour(t, s))
+	require.NoError(t, err)
+	readAll(t, s, w)
+	require.NoError(t, w.finish())
+	require.EqualValues(t, len(events), lastHour(t, s).measured)
+	check()
+}
