@@ -3,6 +3,7 @@ package storageextension
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -179,7 +180,7 @@ func TestTelemetry(t *testing.T) {
 		point(3, "type", "telemetry"), point(2, "type", "anomaly"),
 	}, opt)
 	metadatatest.AssertEqualStorageRows(t, tel, []metricdata.DataPoint[int64]{
-		point(2, "type", "telemetry"), point(1, "type", "anomaly"),
+		point(2, "type", "telemetry"), point(1, "type", "anomaly"), point(0, "type", "baseline"), point(0, "type", "feedback"),
 	}, opt)
 	metadatatest.AssertEqualStoragePartitions(t, tel, []metricdata.DataPoint[int64]{point(1)}, opt)
 	metadatatest.AssertEqualStorageRefusedTotal(t, tel, []metricdata.DataPoint[int64]{
@@ -204,11 +205,12 @@ func TestTelemetry(t *testing.T) {
 	require.NoError(t, err)
 	_, err = all(r.Events(t.Context(), store.EventQuery{}))
 	require.ErrorIs(t, err, store.ErrInvalid)
+	o, err := e.opened()
+	require.NoError(t, err)
+	o.failed(t.Context(), o.events.read, fmt.Errorf("aggregate: %w: 100001 rows", store.ErrTooMany))
 	_, err = tel.GetMetric("sentinel_storage_errors_total")
 	require.Error(t, err, "no error is counted yet")
 
-	o, err := e.opened()
-	require.NoError(t, err)
 	require.NoError(t, o.Close(t.Context()))
 	require.ErrorIs(t, w.WriteEvents(t.Context(), []genai.Event{event()}), store.ErrClosed)
 	_, err = all(r.Anomalies(t.Context(), store.AnomalyQuery{Query: store.Query{Limit: 1}}))

@@ -83,6 +83,8 @@ func (o *observed) register() error {
 		figure(o.telemetry.RegisterStorageRowsCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
 			put(s.Events, o.events.kind)
 			put(s.Anomalies, o.anomalies.kind)
+			put(s.Series, o.baselines.kind)
+			put(s.Feedback, o.feedback.kind)
 		}),
 		figure(o.telemetry.RegisterStorageBytesCallback, func(s store.Stats, put func(int64, metric.MeasurementOption)) {
 			put(s.Bytes, o.storage)
@@ -126,10 +128,15 @@ func (o *observed) wrote(ctx context.Context, k *kindOptions, start time.Time, n
 }
 
 // failed counts an error. A caller that gives up, and a query that cannot be
-// answered, say nothing about the storage.
+// answered or asks for too much, say nothing about the storage.
 func (o *observed) failed(ctx context.Context, opt metric.MeasurementOption, err error) {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnsupported) || errors.Is(err, store.ErrInvalid) {
+	if err == nil {
 		return
+	}
+	for _, harmless := range [...]error{context.Canceled, store.ErrUnsupported, store.ErrInvalid, store.ErrTooMany} {
+		if errors.Is(err, harmless) {
+			return
+		}
 	}
 	o.telemetry.StorageErrorsTotal.Add(ctx, 1, opt)
 }
