@@ -96,7 +96,7 @@ func TestPagesOfAllowedOriginsCanUseEveryRoute(t *testing.T) {
 
 		resp := askRoute(t, newClient(), s.url, rt, "Origin", page, "Authorization", "Bearer sesame")
 		assert.Equal(t, page, resp.Header.Get("Access-Control-Allow-Origin"), rt.path)
-		for _, name := range []string{"ETag", "Link", "Retry-After", headerRequestID, "X-Mine"} {
+		for _, name := range []string{headerCacheStatus, "ETag", "Link", "Retry-After", headerRequestID, "X-Mine"} {
 			assert.Contains(t, strings.ToLower(resp.Header.Get("Access-Control-Expose-Headers")), strings.ToLower(name), rt.path)
 		}
 		refused := askRoute(t, newClient(), s.url, rt, "Origin", page)

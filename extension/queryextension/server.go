@@ -130,7 +130,7 @@ func (s *server) httpServer(ctx context.Context, host component.Host, set compon
 // it may read, beside the ones of the configuration.
 var (
 	corsSent = []string{"Accept", "Authorization", "Content-Type", "If-None-Match", headerLastEventID, headerRequestID, "X-Requested-With"}
-	corsRead = []string{"ETag", "Link", "Retry-After", headerRequestID}
+	corsRead = []string{headerCacheStatus, "ETag", "Link", "Retry-After", headerRequestID}
 )
 
 func openCORS(c confighttp.CORSConfig) confighttp.CORSConfig {
