@@ -116,8 +116,18 @@ func (m *Model) learnLong(s *State, values []float32) {
 		case s.longN > 1: // Welford, for the variance over n-1
 			variance += d*d*inv - variance/float64(s.longN-1)
 		}
-		z := d / max(math.Sqrt(max(0, variance)), floor)
-		z = min(max(z, -winsorCUSUM), winsorCUSUM)
+		// Branches that are foreseen cost less than min and max, which every step
+		// would have to wait for.
+		sd := floor
+		if variance > floor*floor {
+			sd = math.Sqrt(variance)
+		}
+		z := d / sd
+		if z > winsorCUSUM {
+			z = winsorCUSUM
+		} else if z < -winsorCUSUM {
+			z = -winsorCUSUM
+		}
 		rho += (float32(z)*prev - rho) * float32(inv)
 		prev = float32(z)
 	}
