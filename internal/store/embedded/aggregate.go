@@ -27,13 +27,23 @@ const maxAggregateBytes = 256 << 20
 // [store.ErrTooMany] also when the values would take more than 256 MiB.
 func (s *Store) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2[store.Aggregate, error] {
 	asked, err := newAggregation(&q)
-	return stream(ctx, s, "aggregate events", err, func(conn *sqlite.Conn, emit func(store.Aggregate, int) error) error {
+	if err != nil {
+		return stream[store.Aggregate](ctx, s, "aggregate events", err, nil)
+	}
+	return func(yield func(store.Aggregate, error) bool) {
+		open := s.openHours(ctx, &asked.sel)
+		s.aggregate(ctx, asked, open)(yield)
+	}
+}
+
+func (s *Store) aggregate(ctx context.Context, asked *aggregation, open openHours) iter.Seq2[store.Aggregate, error] {
+	return stream(ctx, s, "aggregate events", nil, func(conn *sqlite.Conn, emit func(store.Aggregate, int) error) error {
 		a := asked.again()
-		err := a.run(ctx, conn, true)
+		err := a.run(ctx, conn, open, true)
 		if errors.Is(err, errMeasures) {
 			s.warnOfMeasures(err)
 			a = asked.again()
-			err = a.run(ctx, conn, false)
+			err = a.run(ctx, conn, nil, false)
 		}
 		if err != nil {
 			return err
@@ -53,7 +63,7 @@ func (s *Store) warnOfMeasures(err error) {
 }
 
 // run reads all hours of the range.
-func (a *aggregation) run(ctx context.Context, conn *sqlite.Conn, measures bool) error {
+func (a *aggregation) run(ctx context.Context, conn *sqlite.Conn, open openHours, measures bool) error {
 	parts, err := partitionsFor(conn, &a.sel)
 	if err != nil {
 		return err
@@ -62,9 +72,12 @@ func (a *aggregation) run(ctx context.Context, conn *sqlite.Conn, measures bool)
 		if p.events == 0 {
 			continue
 		}
-		if measures && a.sel.measured(&p) {
+		switch {
+		case measures && a.sel.measured(&p):
 			err = a.addMeasures(ctx, conn, p)
-		} else {
+		case open.has(p):
+			err = a.addOpen(ctx, open, p)
+		default:
 			err = a.addEvents(conn, p)
 		}
 		if err != nil {
@@ -101,6 +114,9 @@ type aggregation struct {
 	cells  map[cellKey]*cell
 	done   []store.Aggregate
 	calls  int
+	// kinds are the groups of the kinds of a chunk, -1 for those that are not
+	// asked for.
+	kinds []int
 	// maxBytes bounds the values of the open cells.
 	maxBytes int
 }

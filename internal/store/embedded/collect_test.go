@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -119,4 +122,41 @@ func TestAReopenedHourIsSealedFromItsRows(t *testing.T) {
 	defer func() { require.NoError(t, s.Close(t.Context())) }()
 	write(t, s, hourOfCalls(10)...)
 	require.False(t, sealCollected(t, s))
+}
+
+// What is asked of the current hour is what was acknowledged, whoever writes
+// meanwhile, and no question waits for a writer that does not end.
+func TestTheCurrentHourIsAnsweredWhileItIsWritten(t *testing.T) {
+	s := openAtNoon(t, t.TempDir(), nil)
+	var wg sync.WaitGroup
+	var acknowledged atomic.Int64
+	wg.Go(func() {
+		for range 100 {
+			assert.NoError(t, s.WriteEvents(t.Context(), hourOfCalls(30)))
+			acknowledged.Add(30)
+		}
+	})
+	q := store.AggregateQuery{Start: noon.Add(-2 * time.Hour), End: noon.Add(time.Hour)}
+	ask := func() (calls int64) {
+		for a, err := range s.Aggregate(t.Context(), q) {
+			require.NoError(t, err)
+			calls += a.Calls
+			require.Equal(t, a.Calls, a.Latency.Count)
+		}
+		return calls
+	}
+	for last := int64(0); last < 3000; {
+		at := acknowledged.Load()
+		n := ask()
+		require.GreaterOrEqual(t, n, max(at, last))
+		require.Zero(t, n%30, "whole batches")
+		last = n
+		counted, err := s.CountEvents(t.Context(), store.EventQuery{Query: store.Query{Service: "service-1"}})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, counted, n/3)
+	}
+	wg.Wait()
+	require.NoError(t, s.acquire(t.Context()))
+	require.EqualValues(t, 3000, ask())
+	s.release()
 }

@@ -31,13 +31,14 @@ func (s *Store) CountAnomalies(ctx context.Context, q store.AnomalyQuery) (int64
 func (s *Store) count(ctx context.Context, what string, sel selection) (int64, error) {
 	sel.after = nil
 	var total int64
+	open := s.openHours(ctx, &sel)
 	err := s.snapshot(ctx, func(conn *sqlite.Conn) error {
 		parts, err := partitionsFor(conn, &sel)
 		if err != nil {
 			return err
 		}
 		for _, p := range parts {
-			n, err := s.countHour(ctx, conn, &sel, p)
+			n, err := s.countHour(ctx, conn, &sel, open, p)
 			if err != nil {
 				return err
 			}
@@ -51,7 +52,7 @@ func (s *Store) count(ctx context.Context, what string, sel selection) (int64, e
 	return total, nil
 }
 
-func (s *Store) countHour(ctx context.Context, conn *sqlite.Conn, sel *selection, p catalogued) (int64, error) {
+func (s *Store) countHour(ctx context.Context, conn *sqlite.Conn, sel *selection, open openHours, p catalogued) (int64, error) {
 	switch {
 	case sel.rows(p) == 0:
 		return 0, nil
@@ -67,6 +68,10 @@ func (s *Store) countHour(ctx context.Context, conn *sqlite.Conn, sel *selection
 			return 0, err
 		}
 		s.warnOfMeasures(err)
+	case open.has(p):
+		a := (&aggregation{sel: *sel}).again()
+		err := a.addOpen(ctx, open, p)
+		return int64(a.calls), err
 	}
 	w := &words{conn: conn, table: "d_" + p.name}
 	cond, err := sel.all(conn, &p, w.stored)
@@ -76,11 +81,14 @@ func (s *Store) countHour(ctx context.Context, conn *sqlite.Conn, sel *selection
 	return countWhere(conn, sel.prefix+p.name, cond)
 }
 
-// measured reports whether the measures of an hour tell which events match.
-func (sel *selection) measured(p *catalogued) bool {
+// measurable reports whether measures tell which events match.
+func (sel *selection) measurable() bool {
 	_, byKey := sel.key()
-	return sel.prefix == "ev_" && !byKey && p.measured == p.events
+	return sel.prefix == "ev_" && !byKey
 }
+
+// measured reports whether the measures of an hour tell which events match.
+func (sel *selection) measured(p *catalogued) bool { return p.measured == p.events && sel.measurable() }
 
 func countWhere(conn *sqlite.Conn, table string, cond *where) (int64, error) {
 	stmt, _, err := conn.PrepareTransient("SELECT count(*) FROM " + table + cond.sql.String())

@@ -98,6 +98,26 @@ func (c *chunkWriter) add(group int, names *[len(dimensionColumns)]string, m *me
 
 func (c *chunkWriter) size() int { return len(c.header) + len(c.rows) }
 
+// written is what a chunk holds so far. It stays as it is while the chunk grows:
+// nothing is changed that was written once.
+type written struct {
+	kinds, events uint64
+	header, rows  []byte
+}
+
+func (c *chunkWriter) written() written {
+	return written{uint64(len(c.kinds)), uint64(c.events), c.header, c.rows}
+}
+
+// read is [readChunk] for a chunk that is not complete yet.
+func (w *written) read(hour int64, kind func(measureKind), event func(kind int, m *measure) error) error {
+	kinds, err := (&chunkReader{left: w.header}).kinds(w.kinds, kind)
+	if err != nil {
+		return err
+	}
+	return (&chunkReader{left: w.rows}).events(kinds, w.events, hour, event)
+}
+
 func (c *chunkWriter) bytes() []byte {
 	b := binary.AppendUvarint([]byte{measureFormat}, uint64(len(c.kinds)))
 	b = append(b, c.header...)
@@ -175,21 +195,34 @@ func readChunk(data []byte, hour int64, kind func(measureKind), event func(kind 
 	if f := r.bytes(1); f == nil || f[0] != measureFormat {
 		return fmt.Errorf("%w: unknown format", errMeasures)
 	}
-	n := r.uvarint()
-	if n > uint64(len(data)) {
-		return fmt.Errorf("%w: %d kinds", errMeasures, n)
+	kinds, err := r.kinds(r.uvarint(), kind)
+	if err != nil {
+		return err
+	}
+	return r.events(kinds, r.uvarint(), hour, event)
+}
+
+// kinds reads a number of kinds.
+func (r *chunkReader) kinds(n uint64, kind func(measureKind)) ([]measureKind, error) {
+	if n > uint64(len(r.left)) {
+		return nil, fmt.Errorf("%w: %d kinds", errMeasures, n)
 	}
 	kinds := make([]measureKind, 0, min(n, 1024))
 	for range n {
 		k := r.kind()
 		if r.bad {
-			return fmt.Errorf("%w: kind %d is cut off", errMeasures, len(kinds))
+			return nil, fmt.Errorf("%w: kind %d is cut off", errMeasures, len(kinds))
 		}
 		kinds = append(kinds, k)
 		kind(k)
 	}
+	return kinds, nil
+}
+
+// events reads a number of events, which are all that is left.
+func (r *chunkReader) events(kinds []measureKind, n uint64, hour int64, event func(kind int, m *measure) error) error {
 	m := measure{nanos: hour * nanosPerHour}
-	for i := range r.uvarint() {
+	for i := range n {
 		n := r.uvarint()
 		if n >= uint64(len(kinds)) {
 			return fmt.Errorf("%w: event %d is of kind %d of %d", errMeasures, i, n, len(kinds))
@@ -226,42 +259,49 @@ func readChunk(data []byte, hour int64, kind func(measureKind), event func(kind 
 // addMeasures reads the measures of an hour.
 func (a *aggregation) addMeasures(ctx context.Context, conn *sqlite.Conn, p catalogued) error {
 	query, args := "SELECT service, data FROM measures WHERE hour = ?", []any{p.hour}
+	if service := a.sel.service(); service != "" {
+		query, args = query+" AND service = ?", append(args, service)
+	}
+	var data []byte
+	return eachRow(conn, query, args, func(stmt *sqlite.Stmt) error {
+		data = slices.Grow(data[:0], stmt.ColumnLen(1))[:stmt.ColumnLen(1)]
+		stmt.ColumnBytes(1, data)
+		return a.addChunk(ctx, p, stmt.ColumnText(0), func(kind func(measureKind), event func(int, *measure) error) error {
+			return readChunk(data, p.hour, kind, event)
+		})
+	})
+}
+
+// addChunk adds the events of a chunk that are asked for.
+func (a *aggregation) addChunk(ctx context.Context, p catalogued, service string,
+	read func(kind func(measureKind), event func(kind int, m *measure) error) error,
+) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	want := [len(dimensionColumns)]string{}
 	for _, c := range a.sel.names {
 		want[slices.Index(dimensionColumns[:], c.column)] = c.text
 	}
-	if want[0] != "" {
-		query, args = query+" AND service = ?", append(args, want[0])
-	}
-	var data []byte
-	var groups []int // of the kinds, -1 for those that are not asked for
-	return eachRow(conn, query, args, func(stmt *sqlite.Stmt) error {
-		if err := ctx.Err(); err != nil {
-			return err
+	a.kinds = a.kinds[:0]
+	err := read(func(k measureKind) {
+		n := -1
+		if a.wants(&k, want[1:]) {
+			names := [len(dimensionColumns)]string{service}
+			copy(names[1:], k.names[:])
+			n = a.group(&names)
 		}
-		service := stmt.ColumnText(0)
-		data = slices.Grow(data[:0], stmt.ColumnLen(1))[:stmt.ColumnLen(1)]
-		stmt.ColumnBytes(1, data)
-		groups = groups[:0]
-		err := readChunk(data, p.hour, func(k measureKind) {
-			n := -1
-			if a.wants(&k, want[1:]) {
-				names := [len(dimensionColumns)]string{service}
-				copy(names[1:], k.names[:])
-				n = a.group(&names)
-			}
-			groups = append(groups, n)
-		}, func(kind int, m *measure) error {
-			if groups[kind] < 0 || m.nanos < a.sel.start || m.nanos >= a.sel.end {
-				return nil
-			}
-			return a.add(groups[kind], m)
-		})
-		if err != nil {
-			return fmt.Errorf("hour %s, service %q: %w", p.name, service, err)
+		a.kinds = append(a.kinds, n)
+	}, func(kind int, m *measure) error {
+		if a.kinds[kind] < 0 || m.nanos < a.sel.start || m.nanos >= a.sel.end {
+			return nil
 		}
-		return nil
+		return a.add(a.kinds[kind], m)
 	})
+	if err != nil {
+		return fmt.Errorf("hour %s, service %q: %w", p.name, service, err)
+	}
+	return nil
 }
 
 func (a *aggregation) wants(k *measureKind, names []string) bool {

@@ -199,12 +199,20 @@ func (sel *selection) key() (want hashes, ok bool) {
 	return want, false
 }
 
+// service is the one that is asked for, or empty.
+func (sel *selection) service() string {
+	if len(sel.names) > 0 && sel.names[0].column == "svc" {
+		return sel.names[0].text
+	}
+	return ""
+}
+
 // series are the hashes of the service that is asked for, and the model if any.
 func (sel *selection) series() (want hashes, ok bool) {
-	if sel.prefix != "ev_" || len(sel.names) == 0 || sel.names[0].column != "svc" {
+	service := sel.service()
+	if sel.prefix != "ev_" || service == "" {
 		return want, false
 	}
-	service := sel.names[0].text
 	if len(sel.names) > 1 && sel.names[1].column == "model" {
 		return only(seriesHash(service, sel.names[1].text)), true
 	}

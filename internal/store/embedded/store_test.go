@@ -55,15 +55,41 @@ func TestConformance(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"default":                           nil,
 		"no limit by age, flush each write": func(c *Config) { c.Retention, c.SyncInterval = 0, 0 },
-		"one reader, frequent retention":    func(c *Config) { c.Readers, c.SyncInterval = 1, time.Millisecond },
+		"one reader, frequent retention, aggregates of rows": func(c *Config) { c.Readers, c.SyncInterval = 1, time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) store.Backend {
 				t.Helper()
-				return openFor(t, t.TempDir(), change)
+				s := openFor(t, t.TempDir(), change)
+				if s.cfg.Readers == 1 {
+					return rows{s}
+				}
+				return s
 			})
 		})
 	}
+}
+
+// rows counts and aggregates by the rows of events, as after a restart.
+type rows struct{ *Store }
+
+func (s rows) forget() {
+	if s.acquire(context.Background()) == nil {
+		for _, p := range s.w.open {
+			p.collected = nil
+		}
+		s.release()
+	}
+}
+
+func (s rows) Aggregate(ctx context.Context, q store.AggregateQuery) iter.Seq2[store.Aggregate, error] {
+	s.forget()
+	return s.Store.Aggregate(ctx, q)
+}
+
+func (s rows) CountEvents(ctx context.Context, q store.EventQuery) (int64, error) {
+	s.forget()
+	return s.Store.CountEvents(ctx, q)
 }
 
 // sealed makes the measures of all hours before each aggregation.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -39,6 +40,9 @@ type writer struct {
 
 	// added, upgraded and dropped are the hours of the last transaction.
 	added, upgraded, dropped int64
+	// oldestCollected is the oldest hour whose measures are collected, or
+	// math.MaxInt64. Anybody may read it.
+	oldestCollected atomic.Int64
 	// touched are the hours that the transaction changes.
 	touched  []int64
 	versions *versions
@@ -92,7 +96,9 @@ func scanCatalogued(stmt *sqlite.Stmt) catalogued {
 }
 
 func newWriter(conn *sqlite.Conn) *writer {
-	return &writer{conn: conn, versions: newVersions(), scattered: map[int64]time.Time{}}
+	w := &writer{conn: conn, versions: newVersions(), scattered: map[int64]time.Time{}}
+	w.noteCollected()
+	return w
 }
 
 // listPartitions returns the catalogue, newest first.
@@ -120,6 +126,7 @@ func (w *writer) transaction(done <-chan struct{}, f func() error) (err error) {
 			}
 		}
 	}
+	defer w.noteCollected()
 	w.conn.SetInterrupt(done)
 	defer w.conn.SetInterrupt(nil)
 	if err := step(w.begin); err != nil {
