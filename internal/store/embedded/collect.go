@@ -8,9 +8,14 @@ import (
 	"github.com/llm-devops/llm-sentinel/internal/genai"
 )
 
-// maxCollected bounds the measures that are collected in memory, of all open
-// hours together, in bytes: 36 an event.
-const maxCollected = 32 << 20
+const (
+	// maxCollected bounds the measures that are collected in memory, of all open
+	// hours together, in bytes: 36 an event.
+	maxCollected = 32 << 20
+	// maxCollectedGroups bounds the sets of names of an hour, which take memory
+	// beside their bytes.
+	maxCollectedGroups = 16_384
+)
 
 // collector makes the measures of an hour while its events are written, so that
 // they need not be read again when the hour is over. It is of use only if it
@@ -86,7 +91,7 @@ func (w *writer) limitCollected(p *partition) {
 			size += o.collected.size
 		}
 	}
-	if size > maxCollected {
+	if size > maxCollected || p.collected != nil && len(p.collected.groups) > maxCollectedGroups {
 		p.collected = nil
 	}
 }

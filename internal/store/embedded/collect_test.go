@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -93,6 +94,14 @@ func TestIncompleteMeasuresAreNotUsed(t *testing.T) {
 			t.Helper()
 			asWriter(t, s, func() (any, error) { s.w.open[0].collected.size = maxCollected + 1; return nil, nil })
 			write(t, s, hourOfCalls(1)...)
+		},
+		"too many names": func(t *testing.T, s *Store) {
+			t.Helper()
+			batch := hourOfCalls(maxCollectedGroups + 1)
+			for i := range batch {
+				batch[i].End, batch[i].Tenant = batch[0].End, strconv.Itoa(i)
+			}
+			write(t, s, batch...)
 		},
 		"sealed from rows": func(t *testing.T, s *Store) {
 			t.Helper()
