@@ -10,7 +10,7 @@ import (
 // stateVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one: old states are then refused, and
 // detection starts cold.
-const stateVersion = 2
+const stateVersion = 3
 
 // ErrState is wrapped by all errors of [State.Read].
 var ErrState = errors.New("ensemble state")
@@ -37,6 +37,7 @@ func (s *State) visit(v visitor) {
 	v.f64(&s.origin)
 	v.f64(&s.unit)
 	v.f64(&s.root)
+	v.f32(&s.serial)
 	for _, t := range []*track{&s.fast, &s.mid, &s.slow} {
 		v.f32(&t.centre)
 		v.f32(&t.scale)
@@ -152,6 +153,8 @@ func (s *State) check() error {
 	switch {
 	case s.unit < 0 || s.falls.typical < 0 || s.falls.usual.scale < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0 || s.parent != 0 && !(s.parent >= leastUnit/2 && s.parent <= maxParentScale):
 		return malformed("scale")
+	case !(math.Abs(float64(s.serial)) <= 2):
+		return malformed("serial correlation")
 	case !s.Ready() && s.n >= s.need() || s.Ready() && s.n < s.need():
 		return malformed("warm-up")
 	}

@@ -1,5 +1,5 @@
 // Package ensemble judges the values of a time series with one value per step
-// (a rate or a mean per minute, say) by seven detectors that look at different
+// (a rate or a mean per minute, say) by nine detectors that look at different
 // things, and says how rare what it sees is for this very series.
 //
 // # Detectors
@@ -23,6 +23,12 @@
 //	            small as a step. Twice in a row it counts more
 //	shape       relative entropy of the histogram of the last 30 values against
 //	            the nearest of the 16 remembered (Wang et al., IM 2011)
+//	gap         how far, as a ratio, all of the last 7 values are below all of
+//	            the 25 before
+//	rise        Student's t of the mean of the last 15 values against the 17
+//	            before, on the log scale, less the rise that the season is known
+//	            to bring, and divided by (1 + r) / (1 - r) for the serial
+//	            correlation r
 //
 // The references lag behind the values that are compared with them. They are
 // exponentially weighted, and values far away count as if they were at the edge
@@ -31,16 +37,21 @@
 // # Calibration
 //
 // A statistic means nothing by itself: one series is calm, another jumps. So
-// each is ranked among its own earlier values, in a histogram of bins of a
+// each but the last two is ranked among its own earlier values, in a histogram of bins of a
 // factor of 1.19 (four to a power of two) around their mean: the empirical rank up to
 // the 97th percentile, and an exponential tail with the mean excess beyond it
 // (peaks over threshold; Siffer et al., KDD 2017, with shape 0). The result is
 // in decades, -log10 of a p-value. What came three times before cannot be rarer
 // than that by more than a factor.
 //
+// Gap and rise are not ranked: they are compared with the values just before them,
+// by a measure that is the same for every series, and speak from the 65th value on.
+// Ranks forget: after an incident of half an hour the next like it is nothing new
+// in a series of an hour.
+//
 // # Cost
 //
-// A state takes 1344 bytes, nearly all of which are read for every value, so that
+// A state takes 1296 bytes, nearly all of which are read for every value, so that
 // with many series memory is what a value waits for. Sums that follow from the
 // newest values (of the level, of the shapes) are in whole steps, hence exact, and
 // are carried on from one value to the next.
@@ -58,7 +69,7 @@
 // A value alarms when its score reaches Config.Threshold, unless a value of
 // like evidence (less than a decade below it) came before it within
 // Config.CoolDown. That is a time, since incidents last hours however often one
-// looks, within bounds in values. Twenty values in a row that show little end
+// looks, within bounds in values. Eighteen values in a row that show little end
 // it: what stands alone does not hide the next.
 //
 // Evidence is not a p-value; Verdict.P is one: the rank of the evidence among

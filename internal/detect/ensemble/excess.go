@@ -16,7 +16,7 @@ const (
 	excessRate = .004
 	// predictive is the number of values that one of the tail counts for where
 	// the uncertainty of the fit is concerned.
-	predictive = 4
+	predictive = 3
 	// heavier corrects the moments of few values, which are too small where the
 	// tail is heavy.
 	heavier = 1.5

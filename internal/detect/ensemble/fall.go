@@ -14,7 +14,7 @@ const (
 	// fallMemory, fallBound and fallFloor are those of what is usual.
 	fallMemory, fallBound, fallFloor = 15, 3, 1e-9
 	// fallAgain is how much more a fall counts that the next value confirms.
-	fallAgain = 1.6
+	fallAgain = 2.8
 )
 
 // falls compares sizes as ratios. The size of a value is the value itself, or its

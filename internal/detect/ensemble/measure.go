@@ -15,13 +15,14 @@ const (
 	fastLag, midLag, shiftSize        = 8, 15, 30
 )
 
-// statistics are those of the detectors, in their order.
+// statistics are those of the detectors, in their order; of those that are not
+// ranked, the decades.
 type statistics [detectors]float64
 
-// measure returns the statistics of x, standardised y, at half hour bin, and
-// learns it. It is not ranked yet.
-func (s *State) measure(bin uint64, x, y float64) (st statistics) {
-	n := s.n
+// measure returns the statistics of x, standardised y, at a time, and learns it.
+// Nothing is ranked yet.
+func (s *State) measure(at int64, x, y float64) (st statistics) {
+	n, bin := s.n, seasonBin(at)
 	s.n++
 	s.recent[n%recentSize] = float32(y)
 	wide := atLeast(float64(s.slow.scale), 1)
@@ -46,6 +47,7 @@ func (s *State) measure(bin uint64, x, y float64) (st statistics) {
 	}
 	st[Season] = s.profile.observe(bin, y)
 	root := math.Copysign(math.Sqrt(math.Abs(x)/s.unit), x)
+	typical := float64(s.falls.typical)
 	st[Fall] = s.falls.observe(n, max(0, math.Copysign(1, s.origin)*x))
 	if n >= 1 {
 		st[Jump] = s.steps.observe(bin%seasonBins*stepBins/seasonBins, math.Abs(root-s.root), n)
@@ -53,6 +55,7 @@ func (s *State) measure(bin uint64, x, y float64) (st statistics) {
 	}
 	s.root = root
 	st[Shape] = s.shape.observe(n, (y-float64(s.slow.centre))/slowScale)
+	st[Gap], st[Rise] = s.twoSample(n, at, typical)
 	return st
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Defaults and limits of [Config].
 const (
-	DefaultThreshold = 4.3
+	DefaultThreshold = 4.6
 	DefaultCoolDown  = 10 * time.Hour
 
 	minThreshold, maxThreshold = 1.5, 50
@@ -25,24 +25,30 @@ const (
 	Step
 	Fall
 	Shape
+	Gap
+	Rise
 	detectors
+
+	// ranked is the number of detectors, the first ones, whose statistics are
+	// ranked among their own earlier values.
+	ranked = Gap
 )
 
 // NumDetectors is the number of detectors.
 const NumDetectors = detectors
 
-var names = [detectors]string{"level", "shift", "season", "jump", "step", "fall", "shape"}
+var names = [detectors]string{"level", "shift", "season", "jump", "step", "fall", "shape", "gap", "rise"}
 
 // Name returns the name of a detector.
 func Name(detector int) string { return names[detector] }
 
 // weights of the detectors in the evidence. They were chosen on the development
 // half of the public series in bench/quality, once for all of them.
-var weights = [detectors]float64{Level: 1.3, Shift: .7, Season: .85, Jump: 1, Step: .7, Fall: 1, Shape: .7}
+var weights = [detectors]float64{Level: 1.53, Shift: .28, Season: .92, Jump: .72, Step: .53, Fall: 1.06, Shape: .5, Gap: 1, Rise: 1}
 
 // Config says when a value alarms. The zero value has the defaults.
 type Config struct {
-	// Threshold is the evidence that alarms, 1.5..50. Default 4.2.
+	// Threshold is the evidence that alarms, 1.5..50. Default 4.6.
 	Threshold float64
 	// P is the largest p-value that alarms, in (0, 1]: at most this part of the
 	// values of a series does. Default 1, no bound.
@@ -50,7 +56,7 @@ type Config struct {
 	// CoolDown is the time after a value of high evidence during which further
 	// ones count only if their evidence is higher by 1 (a factor of 10 in
 	// rarity) and by a tenth, at most 30 days; but at least 8 and at most 120
-	// values. It ends when 20 values in a row show little. Default 10 h;
+	// values. It ends when 18 values in a row show little. Default 10 h;
 	// negative: none.
 	CoolDown time.Duration
 }
@@ -210,16 +216,18 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 		s.warm(at, x)
 		return v
 	}
-	bin := seasonBin(at)
 	s.Fetch()
 	y := (x - s.origin) / s.unit
 	usual := float64(s.fast.centre)
 	v.Deviation = s.deviation(y)
-	st := s.measure(bin, x, y)
+	st := s.measure(at, x, y)
 	least := s.least()
 	sum := 0.
-	for i := range st {
+	v.Decades = st
+	for i := range s.tails {
 		v.Decades[i] = s.tails[i].judge(st[i], least[i])
+	}
+	for i := range v.Decades {
 		d := weights[i] * v.Decades[i]
 		sum += d * d
 	}

@@ -12,7 +12,7 @@ const (
 	// in an hour has its incidents in hours, too, but users wait in values.
 	coolLeast, coolMost = 8, 120
 	// quietRun values in a row with evidence below quietBelow end it.
-	quietRun   = 20
+	quietRun   = 18
 	quietBelow = 2
 )
 

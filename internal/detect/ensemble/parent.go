@@ -19,7 +19,7 @@ const (
 	parentLast = 9 * parentWeight
 	// A series that has shown evidence of parentUnrest within its last parentRest
 	// values is no parent.
-	parentUnrest = 5
+	parentUnrest = 5.5
 	parentRest   = 30
 	// maxParentScale is the largest scale of a parent. A series that spreads more
 	// around its level has none that counts.
@@ -32,7 +32,7 @@ const (
 type Parent struct {
 	// scale is the usual deviation as a ratio of the level.
 	scale    float32
-	tails    [detectors]tail
+	tails    [ranked]tail
 	evidence excess
 	memory   [shapes]uint64
 	size     uint8
@@ -121,7 +121,7 @@ func (s *State) settle() {
 // accustom lets the scales of the statistics follow those of the warm-up.
 func (s *State) accustom(st *statistics) {
 	least := s.least()
-	for i := range st {
+	for i := range s.tails {
 		s.tails[i].judge(st[i], least[i])
 	}
 }

@@ -22,8 +22,9 @@ type season struct {
 type usual int16
 
 const (
-	seenBits = 3
-	seenMost = 1<<seenBits - 1 // from here on each value weighs seasonRate
+	seenBits  = 3
+	seenLeast = 2               // below, nothing is usual
+	seenMost  = 1<<seenBits - 1 // from here on each value weighs seasonRate
 	// usualMost is the largest value.
 	usualMost = math.MaxInt16 >> seenBits
 )
@@ -37,9 +38,7 @@ func (p *season) observe(bin uint64, y float64) float64 {
 	for math.Abs(y) > usualMost*float64(p.grain) {
 		p.coarsen()
 	}
-	u := p.usual[bin]
-	seen := u & seenMost
-	is := float64(u>>seenBits) * float64(p.grain)
+	is, seen := p.at(bin)
 	if seen == 0 {
 		is = y
 	}
@@ -53,10 +52,16 @@ func (p *season) observe(bin uint64, y float64) float64 {
 	const offset = 1 << 16 // truncation then rounds down, also below 0
 	steps := int32((is+rate*d)/float64(p.grain)+(offset+.5)) - offset
 	p.usual[bin] = usual(steps<<seenBits) | next
-	if seen < 2 {
+	if seen < seenLeast {
 		return 0
 	}
 	return math.Abs(d)
+}
+
+// at returns what is usual in a bin, and how many values say so.
+func (p *season) at(bin uint64) (y float64, seen usual) {
+	u := p.usual[bin]
+	return float64(u>>seenBits) * float64(p.grain), u & seenMost
 }
 
 func (p *season) coarsen() {

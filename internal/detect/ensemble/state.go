@@ -36,6 +36,8 @@ type State struct {
 	origin, unit float64
 	// root is the signed square root of the last value, in units.
 	root float64
+	// serial is the correlation of values with the ones before them.
+	serial float32
 
 	fast, mid, slow track
 
@@ -54,7 +56,7 @@ type State struct {
 	level   level
 	falls   falls
 	shape   shape
-	tails   [detectors]tail
+	tails   [ranked]tail
 	steps   steps
 	profile season
 }

@@ -42,8 +42,8 @@ func (s *State) warm(at int64, x float64) {
 	s.last, s.interval = at, float32(at-first)/float32(need-1)
 	for i, v := range values {
 		// The times in between are not kept: they were about equally far apart.
-		bin := seasonBin(first + (at-first)/int64(need-1)*int64(i))
-		st := s.measure(bin, float64(v), (float64(v)-s.origin)/s.unit)
+		then := first + (at-first)/int64(need-1)*int64(i)
+		st := s.measure(then, float64(v), (float64(v)-s.origin)/s.unit)
 		if s.parent > 0 {
 			s.accustom(&st)
 		}
