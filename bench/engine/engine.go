@@ -92,7 +92,7 @@ type detectorSet struct {
 	measure func(name string, n int, o options) (*figure, error)
 }
 
-// detectorSets are the four classical detectors, the eight of the ensemble, and
+// detectorSets are the four classical detectors, the nine of the ensemble, and
 // all of them.
 func detectorSets() []detectorSet {
 	return []detectorSet{
