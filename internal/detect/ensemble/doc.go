@@ -25,7 +25,7 @@
 //	            the nearest of the 16 remembered (Wang et al., IM 2011)
 //	gap         how far, as a ratio, all of the last 7 values are below all of
 //	            the 25 before
-//	rise        Student's t of the mean of the last 15 values against the 17
+//	rise        Student's t of the mean of the last 16 values against the 16
 //	            before, on the log scale, less the rise that the season is known
 //	            to bring, and divided by (1 + r) / (1 - r) for the serial
 //	            correlation r
@@ -36,9 +36,9 @@
 //
 // # Calibration
 //
-// A statistic means nothing by itself: one series is calm, another jumps. So
-// each but the last two is ranked among its own earlier values, in a histogram of bins of a
-// factor of 1.19 (four to a power of two) around their mean: the empirical rank up to
+// A statistic means nothing by itself: one series is calm, another jumps. So each
+// but the last two is ranked among its own earlier values, in a histogram of bins
+// of a factor of 1.19 (four to a power of two) around their mean: the empirical rank up to
 // the 97th percentile, and an exponential tail with the mean excess beyond it
 // (peaks over threshold; Siffer et al., KDD 2017, with shape 0). The result is
 // in decades, -log10 of a p-value. What came three times before cannot be rarer

@@ -123,7 +123,8 @@ type Verdict struct {
 	// this one.
 	Cold bool
 	// Decades are -log10 of the p-value of each detector, not weighted; index
-	// them by detector.
+	// them by detector. Those of Gap and Rise are a measure that is the same for
+	// all series.
 	Decades [detectors]float64
 	// Expected is the centre of the reference of the level, in the unit of the
 	// series.
