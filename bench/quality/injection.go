@@ -22,8 +22,36 @@ func runInjection(e *env) (figures any, results []result, err error) {
 		{"injection.f1", r.Default.Total.F1(), unitRatio},
 		{"injection.net_recall_at_10", r.At10.Total.NetRecall(), unitRatio},
 	}
-	return all, append(results, recalls(&r)...), nil
+	results = append(results, recalls(&r)...)
+	if e.methods[0].Name == "sentinel" {
+		k, err := e.knob(series)
+		if err != nil {
+			return nil, nil, err
+		}
+		results = append(results, result{"injection.recall_processor", k.Total.Recall(), unitRatio},
+			result{"injection.alerts_processor", k.AlertsPer1000h, unitPer1000h})
+	}
+	return all, results, nil
 }
+
+// knob prints what the processor finds, which bounds the alerts of a series and
+// week by their p-value besides the threshold, and returns that of its default.
+func (e *env) knob(series []dataset.Series) (inject.Point, error) {
+	var t table
+	t.row("trend::alerts_per_week", "alerts/1000 h", "alerts/week", "P", "R (sham)", "F1")
+	var byDefault inject.Point
+	for _, perWeek := range []float64{.5, score.AlertsPerWeek, 5, 10, 100} {
+		d := inject.Bench(score.Knob(perWeek), series, inject.Incidents()).Default
+		if perWeek == score.AlertsPerWeek {
+			byDefault = d
+		}
+		t.row(number(perWeek, 1), number(d.AlertsPer1000h, 1), number(d.AlertsPer1000h*hoursPerWeek/1000, 2),
+			number(d.Total.Precision(), 2), recall(d.Total), number(d.Total.F1(), 3))
+	}
+	return byDefault, t.print(e.table)
+}
+
+const hoursPerWeek = 7 * 24
 
 // recalls are the recalls by type at the budget of 10 alerts per 1000 hours.
 func recalls(r *inject.Result) []result {

@@ -113,7 +113,7 @@ func TestRunIsDeterministicAndComplete(t *testing.T) {
 		"cloud.ap", "cloud.vus_pr", "cloud.event_f1",
 		"injection.f1", "injection.net_recall_at_10",
 		"injection.recall.cost_spike", "injection.recall.seasonal", "injection.recall.slow_drift",
-		"injection.recall.throughput_drop", "injection.recall.throughput_surge", "injection.recall.token_shift",
+		"injection.recall.throughput_drop", "injection.recall.throughput_surge", "injection.recall.token_shift", "injection.recall_processor", "injection.alerts_processor",
 		"injection.recall.latency_shift", "injection.recall.latency_spike",
 		"injection.recall.error_burst", "errors.recall_default", "errors.recall_uneven",
 		"errors.alerts_per_1000h", "errors.alerts_per_1000h_uneven", "errors.median_delay", "errors.delay_90",

@@ -59,7 +59,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		Security:         SecurityConfig{InjectionScore: .8, MinHits: 7, MinExcess: .3},
 		Agents:           AgentsConfig{Repetitions: 4, IgnoreTools: []string{"wait"}, MinCalls: 60, MinTokens: 1000, MaxConversations: 100, IdleTimeout: time.Minute},
 		Trend: TrendConfig{
-			Metrics: []string{"cost_usd"}, Step: 5 * time.Minute, MinCalls: 20, AlertsPerWeek: 2, Threshold: 6,
+			Metrics: []string{"cost_usd"}, Step: 5 * time.Minute, MinCalls: 20, AlertsPerWeek: 3, Threshold: 6,
 		},
 		Drift: DriftConfig{
 			Types: []string{"output_drift"}, Window: 64, MinDuration: time.Minute, Warmup: 4, Memory: 16, Significance: 1e-4, MinPSI: .3, MinRatio: 2,

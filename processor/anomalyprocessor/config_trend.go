@@ -17,7 +17,7 @@ const (
 	maxTrendStep         = time.Hour
 	defaultTrendCalls    = 8
 	maxTrendCalls        = 10_000
-	defaultAlertsPerWeek = .5
+	defaultAlertsPerWeek = 2
 	maxAlertsPerWeek     = 100
 	week                 = 7 * 24 * time.Hour
 )
@@ -33,7 +33,7 @@ type TrendConfig struct {
 	// has them, 1..10000. Unit: calls. Default 8.
 	MinCalls int `mapstructure:"min_calls"`
 	// AlertsPerWeek is how often a normal series of one step after the other may
-	// alarm, for each metric, above 0 and at most 100. Default 0.5.
+	// alarm, for each metric, above 0 and at most 100. Default 2.
 	AlertsPerWeek float64 `mapstructure:"alerts_per_week"`
 	// Threshold is the evidence that an alarm needs in any case, 1.5..50.
 	// Default: see the README.
