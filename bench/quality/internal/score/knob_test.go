@@ -14,7 +14,7 @@ import (
 
 func TestTheKnobIsThatOfTheProcessor(t *testing.T) {
 	c := anomalyprocessor.NewFactory().CreateDefaultConfig().(*anomalyprocessor.Config)
-	assert.Equal(t, AlertsPerWeek, int(c.Trend.AlertsPerWeek))
+	assert.InDelta(t, AlertsPerWeek, c.Trend.AlertsPerWeek, 0)
 	assert.InDelta(t, ensemble.DefaultThreshold, c.Trend.Threshold, 0)
 }
 
