@@ -193,6 +193,8 @@ type fakeExtension struct {
 	feed        sync.Mutex
 	subscribers []chan store.FeedItem
 	subscribed  chan struct{}
+	// onSubscribe runs before a subscriber goes on.
+	onSubscribe func()
 }
 
 func newFakeExtension(r *fakeReader) *fakeExtension {
@@ -225,23 +227,32 @@ func (f *fakeExtension) LiveBaselines(yield func(string, store.Baseline) bool) {
 }
 
 func (f *fakeExtension) Subscribe(ctx context.Context, buffer int) <-chan store.FeedItem {
-	f.feed.Lock()
-	defer f.feed.Unlock()
 	c := make(chan store.FeedItem, buffer)
+	f.feed.Lock()
 	f.subscribers = append(f.subscribers, c)
+	f.feed.Unlock()
 	context.AfterFunc(ctx, func() {
 		f.feed.Lock()
 		defer f.feed.Unlock()
 		f.subscribers = slices.DeleteFunc(f.subscribers, func(o chan store.FeedItem) bool { return o == c })
 		close(c)
 	})
+	if f.onSubscribe != nil {
+		f.onSubscribe()
+	}
 	f.subscribed <- struct{}{}
 	return c
 }
 
 // found keeps anomalies and tells the subscribers.
 func (f *fakeExtension) found(missed int64, all ...anomaly.Anomaly) {
-	f.store.with(func(r *fakeReader) { r.anomalies = append(r.anomalies, all...) })
+	f.store.with(func(r *fakeReader) {
+		for i := range all { // what is written again is there once, as store.Writer has it
+			if !slices.ContainsFunc(r.anomalies, func(old anomaly.Anomaly) bool { return old.ID == all[i].ID }) {
+				r.anomalies = append(r.anomalies, all[i])
+			}
+		}
+	})
 	f.feed.Lock()
 	defer f.feed.Unlock()
 	for _, c := range f.subscribers {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -123,27 +124,46 @@ func TestStreamTellsOfNewAnomalies(t *testing.T) {
 
 func TestStreamGoesOnBehindTheLastEvent(t *testing.T) {
 	t.Parallel()
-	s, ext := startStreaming(t, nil)
 	var kept []anomaly.Anomaly
 	for i := range 5 {
 		kept = append(kept, makeAnomaly(i, time.Duration(10-i)*time.Minute))
 	}
-	other := makeAnomaly(9, time.Minute)
+	other, fresh, last := makeAnomaly(9, time.Minute), makeAnomaly(7, 0), makeAnomaly(8, 0)
 	other.Service = "x"
-	ext.store.with(func(f *fakeReader) { f.anomalies = append(f.anomalies, append(kept, other)...) })
-	c := s.stream(t, "?service=chat-api", eventID(&kept[1]))
-	<-ext.subscribed
-	fresh := makeAnomaly(7, 0)
-	ext.found(0, kept[4], fresh) // a batch that was kept before the replay and is told of after it
-	var got []string
-	for range 4 {
-		got = append(got, c.nextID())
+	open := func(t *testing.T) (*started, *fakeExtension) {
+		t.Helper()
+		s, ext := startStreaming(t, nil)
+		ext.store.with(func(f *fakeReader) { f.anomalies = append(slices.Clone(kept), other) })
+		return s, ext
 	}
-	assert.Equal(t, []string{kept[2].ID.String(), kept[3].ID.String(), kept[4].ID.String(), fresh.ID.String()}, got, "each once")
+	// A batch of which one is kept already, as when its writing is tried again.
+	batch := []anomaly.Anomaly{kept[4], fresh}
+	want := []string{kept[2].ID.String(), kept[3].ID.String(), kept[4].ID.String(), fresh.ID.String(), last.ID.String()}
 
-	// An id of something that is gone is still a place in time.
-	gone := makeAnomaly(77, 6*time.Minute+time.Second)
-	assert.Equal(t, kept[4].ID.String(), s.stream(t, "?service=chat-api", eventID(&gone)).nextID())
+	t.Run("a batch told of before the replay is read", func(t *testing.T) {
+		t.Parallel()
+		s, ext := open(t)
+		ext.onSubscribe = func() { ext.found(0, batch...) }
+		c := s.stream(t, "?service=chat-api", eventID(&kept[1]))
+		got := []string{c.nextID(), c.nextID(), c.nextID(), c.nextID()}
+		ext.found(0, last)
+		assert.Equal(t, want, append(got, c.nextID()), "each once")
+	})
+	t.Run("a batch told of after the replay is read", func(t *testing.T) {
+		t.Parallel()
+		s, ext := open(t)
+		c := s.stream(t, "?service=chat-api", eventID(&kept[1]))
+		got := []string{c.nextID()}
+		ext.found(0, batch...)
+		ext.found(0, last)
+		assert.Equal(t, want, append(got, c.nextID(), c.nextID(), c.nextID(), c.nextID()), "each once")
+	})
+	t.Run("the id of something that is gone is still a place in time", func(t *testing.T) {
+		t.Parallel()
+		s, _ := open(t)
+		gone := makeAnomaly(77, 6*time.Minute+time.Second)
+		assert.Equal(t, kept[4].ID.String(), s.stream(t, "?service=chat-api", eventID(&gone)).nextID())
+	})
 }
 
 func TestReplayIsBounded(t *testing.T) {
