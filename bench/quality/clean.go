@@ -19,6 +19,8 @@ type cleanFigures struct {
 	Noise []clean.Rate `json:"noise,omitempty"`
 	// Calibration is absent for methods that give no p-values.
 	Calibration []clean.Calibration `json:"calibration,omitempty"`
+	// Weekly are those of the product, as it bounds the alerts of a week.
+	Weekly []clean.Weekly `json:"weekly,omitempty"`
 }
 
 // slow are the methods that noise is spared: their windows are so long that
@@ -50,13 +52,22 @@ func runClean(e *env) (figures any, results []result, err error) {
 			}
 		}
 	})
+	if name := e.methods[0].Name; name == score.Product {
+		f := all[name]
+		f.Weekly = clean.Weeks(score.Knob(score.AlertsPerWeek), e.noise.Series)
+		all[name] = f
+		results = append(results, result{"calibration.worst_alerts_per_week", clean.WorstWeek(f.Weekly), unitPerWeek})
+	}
 	if err := e.printTraces(all); err != nil {
 		return nil, nil, err
 	}
 	if err := e.printNoise(all); err != nil {
 		return nil, nil, err
 	}
-	return all, results, e.printCalibration(all)
+	if err := e.printCalibration(all); err != nil {
+		return nil, nil, err
+	}
+	return all, results, e.printWeekly(all[e.methods[0].Name].Weekly)
 }
 
 func (e *env) printTraces(all map[string]cleanFigures) error {
@@ -167,4 +178,25 @@ func (e *env) printCalibration(all map[string]cleanFigures) error {
 			f.Calibration[0].Values, f.Calibration[0].FreshValues)
 	}
 	return nil
+}
+
+// printWeekly prints what the bound of the processor lets through on noise.
+func (e *env) printWeekly(all []clean.Weekly) error {
+	if all == nil {
+		return nil
+	}
+	var t table
+	head := []string{"alerts a series, trend::alerts_per_week = " + number(score.AlertsPerWeek, 0)}
+	for _, step := range clean.WeeklySteps {
+		head = append(head, "a week, steps of "+step.String(), "on the first day")
+	}
+	t.row(head...)
+	for _, w := range all {
+		cells := []string{w.Family}
+		for s := range clean.WeeklySteps {
+			cells = append(cells, number(w.PerWeek[s], 2), number(w.FirstDay[s], 2))
+		}
+		t.row(cells...)
+	}
+	return t.print(e.table)
 }

@@ -23,7 +23,7 @@ func runInjection(e *env) (figures any, results []result, err error) {
 		{"injection.net_recall_at_10", r.At10.Total.NetRecall(), unitRatio},
 	}
 	results = append(results, recalls(&r)...)
-	if e.methods[0].Name == "sentinel" {
+	if e.methods[0].Name == score.Product {
 		k, err := e.knob(series)
 		if err != nil {
 			return nil, nil, err

@@ -39,7 +39,7 @@ func main() {
 	o := options{noise: clean.DefaultSize()}
 	flag.StringVar(&o.data, "data", data, "folder of the public series")
 	flag.StringVar(&o.benches, "bench", strings.Join(benchNames(), ","), "benches to run, separated by commas")
-	flag.StringVar(&o.scorer, "scorer", "sentinel", "method whose figures are the RESULT lines")
+	flag.StringVar(&o.scorer, "scorer", score.Product, "method whose figures are the RESULT lines")
 	flag.StringVar(&o.against, "against", "all", "methods to compare it with, separated by commas, or all or none")
 	flag.StringVar(&o.out, "out", "", "JSON file for all figures; default none")
 	flag.Parse()

@@ -105,7 +105,7 @@ func TestRunIsDeterministicAndComplete(t *testing.T) {
 	assert.Equal(t, string(text), string(again))
 
 	var names []string
-	for _, m := range regexp.MustCompile(`(?m)^RESULT (\S+) -?[0-9.]+ (?:points|ratio|per_1000h|steps)$`).FindAllStringSubmatch(first.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^RESULT (\S+) -?[0-9.]+ (?:points|ratio|per_1000h|per_week|steps)$`).FindAllStringSubmatch(first.String(), -1) {
 		names = append(names, m[1])
 	}
 	assert.Equal(t, []string{
@@ -119,7 +119,7 @@ func TestRunIsDeterministicAndComplete(t *testing.T) {
 		"errors.alerts_per_1000h", "errors.alerts_per_1000h_uneven", "errors.median_delay", "errors.delay_90",
 		"injection.recall.outage",
 		"clean.alerts_per_1000h", "calibration.worst_factor", "calibration.worst_factor_correlated",
-		"calibration.fresh_worst_excess", "calibration.fresh_worst_excess_correlated",
+		"calibration.fresh_worst_excess", "calibration.fresh_worst_excess_correlated", "calibration.worst_alerts_per_week",
 	}, names)
 	lines := strings.Split(strings.TrimSpace(first.String()), "\n")
 	for _, l := range lines[len(lines)-len(names):] {

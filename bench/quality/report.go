@@ -34,6 +34,7 @@ const (
 	unitPoints   = "points"
 	unitRatio    = "ratio"
 	unitPer1000h = "per_1000h"
+	unitPerWeek  = "per_week"
 	unitSteps    = "steps"
 )
 

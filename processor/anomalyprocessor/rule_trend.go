@@ -47,7 +47,7 @@ func newTrendRule(cfg *Config) (rule, error) {
 	var err error
 	r.model, err = ensemble.NewModel(ensemble.Config{
 		Threshold: cfg.Trend.Threshold,
-		P:         min(1, cfg.Trend.AlertsPerWeek*float64(cfg.Trend.Step)/float64(week)),
+		Rate:      min(1, cfg.Trend.AlertsPerWeek*float64(cfg.Trend.Step)/float64(week)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("trend: %w", err)
@@ -93,7 +93,7 @@ func (s *trendState) appendState(dst []byte) []byte {
 
 // trendVersion is that of the serialised form, with that of the states in it. It
 // is part of the fingerprint, so that an older snapshot costs the trend only.
-const trendVersion = 2
+const trendVersion = 3
 
 var errTrendState = errors.New("state of trend is malformed")
 
@@ -214,7 +214,10 @@ func (r *trendRule) finding(row *metricRow, m *trendMean, mean float64, v *ensem
 		severity: trendSeverity(mean, v), confidence: min(.99, 1-.5*math.Exp(r.cfg.Threshold-v.Score)),
 		value: mean, baseline: v.Expected, threshold: math.NaN(), sigma: math.NaN(),
 		onset: m.begin, samples: v.Samples, window: fmt.Sprintf("step_of_%v", r.cfg.Step),
-		detail:  map[string]float64{"evidence": v.Evidence, "p_value": v.P, "calls": float64(m.calls)},
+		detail: map[string]float64{
+			"evidence": v.Evidence, "p_value": v.P, "calls": float64(m.calls),
+			"alerts_per_week": v.Rate * float64(week) / float64(r.cfg.Step),
+		},
 		context: map[string]string{contextSide: "above"},
 	}
 	if mean < v.Expected {

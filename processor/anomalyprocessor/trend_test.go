@@ -67,6 +67,8 @@ func TestTheTrendShowsAShiftThatNoCallShows(t *testing.T) {
 	assert.Contains(t, a.RootCause, "x the expected")
 	assert.NotEmpty(t, a.Context.Additional["detectors"])
 	assert.Less(t, a.Details.Additional["p_value"], 1e-4)
+	assert.Positive(t, a.Details.Additional["alerts_per_week"])
+	assert.LessOrEqual(t, a.Details.Additional["alerts_per_week"], float64(defaultAlertsPerWeek))
 }
 
 func TestTheTrendIsQuietWhenCallsHaveTold(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // stateVersion is the version of the serialised form. A change of the form, or
 // of what the numbers mean, needs a new one: old states are then refused, and
 // detection starts cold.
-const stateVersion = 3
+const stateVersion = 4
 
 // ErrState is wrapped by all errors of [State.Read].
 var ErrState = errors.New("ensemble state")
@@ -89,8 +89,12 @@ func (s *State) visit(v visitor) {
 	v.f32(&s.evidence.scale)
 	v.u16(&s.evidence.n)
 	v.u16(&s.evidence.beyond)
-	v.f32(&s.evidence.mean)
-	v.f32(&s.evidence.square)
+	v.f32(&s.peaks.count)
+	v.f32(&s.peaks.values)
+	for _, m := range []*moments2{&s.evidence.over, &s.peaks.over} {
+		v.f32(&m.mean)
+		v.f32(&m.square)
+	}
 	v.f32(&s.parent)
 	v.f32(&s.record)
 	v.u16(&s.age)
@@ -151,8 +155,10 @@ func (s *State) check() error {
 		}
 	}
 	switch {
-	case s.unit < 0 || s.falls.typical < 0 || s.falls.usual.scale < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0 || s.parent != 0 && !(s.parent >= leastUnit/2 && s.parent <= maxParentScale):
+	case s.unit < 0 || s.falls.typical < 0 || s.falls.usual.scale < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.over.mean < 0 || s.peaks.over.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0 || s.parent != 0 && !(s.parent >= leastUnit/2 && s.parent <= maxParentScale):
 		return malformed("scale")
+	case !(s.peaks.count >= 0 && s.peaks.count < peaksMemory && s.peaks.values >= 0):
+		return malformed("count of peaks")
 	case !(math.Abs(float64(s.serial)) <= 2):
 		return malformed("serial correlation")
 	case !s.Ready() && s.n >= s.need() || s.Ready() && s.n < s.need():

@@ -42,7 +42,7 @@ func TestADamagedStateIsRefused(t *testing.T) {
 	}
 	blob[0]++
 	_, err := new(State).Read(blob)
-	require.ErrorContains(t, err, "version must be 3")
+	require.ErrorContains(t, err, "version must be 4")
 }
 
 func FuzzRead(f *testing.F) {

@@ -64,7 +64,7 @@ func TestPIsHonestInTheFirst100Values(t *testing.T) {
 // 33rd value on alarms within so many values.
 func afterWarmUp(t *testing.T, sigma, factor float64, within int) float64 {
 	t.Helper()
-	m := newModel(t, Config{P: budget})
+	m := newModel(t, Config{Rate: budget})
 	found := 0.
 	const series = 300
 	for i := range series {
@@ -93,7 +93,7 @@ func TestAGrossIncidentAlarmsAtThe33rdValue(t *testing.T) {
 }
 
 func TestAColdVerdictNamesTheLevel(t *testing.T) {
-	m := newModel(t, Config{P: budget})
+	m := newModel(t, Config{Rate: budget})
 	var s State
 	for i, x := range noise(4, 32) {
 		m.Observe(&s, int64(i)*minute, 100+(x-100)/2)

@@ -51,7 +51,7 @@
 //
 // # Cost
 //
-// A state takes 1296 bytes, nearly all of which are read for every value, so that
+// A state takes 1312 bytes, nearly all of which are read for every value, so that
 // with many series memory is what a value waits for. Sums that follow from the
 // newest values (of the level, of the shapes) are in whole steps, hence exact, and
 // are carried on from one value to the next.
@@ -73,9 +73,12 @@
 // it: what stands alone does not hide the next.
 //
 // Evidence is not a p-value; Verdict.P is one: the rank of the evidence among
-// the earlier evidence of the series, by the same calibration. Verdict.Rank is
-// for those who compare the values of a series, told before or not: evidence
-// gets used to what comes again, and the distance does not.
+// the earlier evidence of the series, by the same calibration. It counts values,
+// and an incident that lasts is many of them. Verdict.Rate counts alarms: the same
+// tail, over those values only that are news. It is what Config.Rate bounds.
+//
+// Verdict.Rank is for those who compare the values of a series, told before or
+// not: evidence gets used to what comes again, and the distance does not.
 //
 // # Cold start
 //

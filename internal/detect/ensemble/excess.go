@@ -12,6 +12,8 @@ const (
 	excessPrior  = 10
 	// excessReady is the number of values from which on there are p-values.
 	excessReady = 100
+	// excessMost is the number of mean excesses that one counts for at most.
+	excessMost = 20
 	// excessRate is the weight of one value in the threshold and the scale.
 	excessRate = .004
 	// predictive is the number of values that one of the tail counts for where
@@ -31,28 +33,27 @@ const (
 
 // excess is the distribution of one statistic: a threshold that a given share
 // of the values is beyond, found by stochastic approximation (Robbins & Monro
-// 1951), and a generalised Pareto tail beyond it, fitted by moments (Hosking &
-// Wallis 1987).
+// 1951), and a generalised Pareto tail beyond it.
 type excess struct {
 	threshold, scale float32 // scale is the mean of all values
 	n, beyond        uint16
-	mean, square     float32 // of the excesses
+	over             moments2
 }
 
-// p returns the part of the values that are x or more, as far as it is known.
-// It is 1 below the threshold.
-func (e *excess) p(x float64) float64 {
-	d := x - float64(e.threshold)
-	if e.n < excessReady || d < 0 {
-		return 1
-	}
-	w := float64(excessPrior)
-	k := min(float64(e.beyond), excessMemory)
-	// An exponential tail: half the scale in the mean, twice its square.
-	mean := (k*float64(e.mean) + w*.5*float64(e.scale)) / (k + w)
-	square := (k*float64(e.square) + w*2*mean*mean) / (k + w)
+// moments2 are the first two of the amounts by which values are beyond a
+// threshold.
+type moments2 struct{ mean, square float32 }
+
+// tail returns the part of the values beyond the threshold that are beyond it by
+// d, 0 or more, or by more: a generalised Pareto tail fitted by moments (Hosking &
+// Wallis 1987). The moments are those of k values and count beside those of
+// prior ones, which are an exponential tail: half the scale of all values in the
+// mean, twice its square.
+func (m *moments2) tail(d, k, prior, scale float64) float64 {
+	mean := (k*float64(m.mean) + prior*.5*scale) / (k + prior)
+	square := (k*float64(m.square) + prior*2*mean*mean) / (k + prior)
 	if mean <= 0 {
-		return excessShare
+		return 1
 	}
 	variance := max(square-mean*mean, 1e-3*mean*mean)
 	xi := min(max(.5*(1-mean*mean/variance), shapeMin), shapeMax)
@@ -62,15 +63,33 @@ func (e *excess) p(x float64) float64 {
 	if xi > 0 {
 		xi *= heavier
 	}
-	xi += predictive / (k + w)
+	xi += predictive / (k + prior)
 	if math.Abs(xi) < 1e-3 {
-		return excessShare * math.Exp(-d/sigma)
+		return math.Exp(-d / sigma)
 	}
 	b := 1 + xi*d/sigma
 	if b <= 0 {
-		return leastP
+		return 0
 	}
-	return max(excessShare*math.Pow(b, -1/xi), leastP)
+	return math.Pow(b, -1/xi)
+}
+
+// learn counts d with weight a. One incident must not be the tail: it counts for
+// at most so many means, or scales of all values if those are larger.
+func (m *moments2) learn(d, a, most, scale float64) {
+	d = min(d, most*max(scale, float64(m.mean)))
+	m.mean += float32(a * (d - float64(m.mean)))
+	m.square += float32(a * (d*d - float64(m.square)))
+}
+
+// p returns the part of the values that are x or more, as far as it is known.
+// It is 1 below the threshold.
+func (e *excess) p(x float64) float64 {
+	d := x - float64(e.threshold)
+	if e.n < excessReady || d < 0 {
+		return 1
+	}
+	return max(excessShare*e.over.tail(d, min(float64(e.beyond), excessMemory), excessPrior, float64(e.scale)), leastP)
 }
 
 // leastP is the smallest p-value that is given.
@@ -88,11 +107,7 @@ func (e *excess) learn(x float64) {
 			if e.beyond < math.MaxUint16 {
 				e.beyond++
 			}
-			a := max(1/float64(e.beyond), 1./excessMemory)
-			// One incident must not be the tail.
-			d = min(d, 20*max(float64(e.scale), float64(e.mean)))
-			e.mean += float32(a * (d - float64(e.mean)))
-			e.square += float32(a * (d*d - float64(e.square)))
+			e.over.learn(d, max(1/float64(e.beyond), 1./excessMemory), excessMost, float64(e.scale))
 		}
 	}
 	share := -excessShare

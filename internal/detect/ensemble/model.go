@@ -50,9 +50,9 @@ var weights = [detectors]float64{Level: 1.53, Shift: .28, Season: .92, Jump: .72
 type Config struct {
 	// Threshold is the evidence that alarms, 1.5..50. Default 4.6.
 	Threshold float64
-	// P is the largest p-value that alarms, in (0, 1]: at most this part of the
-	// values of a series does. Default 1, no bound.
-	P float64
+	// Rate is the largest [Verdict.Rate] that alarms, in (0, 1]: about this part
+	// of the values of a series do at most. Default 1, no bound.
+	Rate float64
 	// CoolDown is the time after a value of high evidence during which further
 	// ones count only if their evidence is higher by 1 (a factor of 10 in
 	// rarity) and by a tenth, at most 30 days; but at least 8 and at most 120
@@ -67,8 +67,8 @@ func (c Config) Validate() error {
 	if c.Threshold != 0 && !(c.Threshold >= minThreshold && c.Threshold <= maxThreshold) {
 		errs = append(errs, fmt.Errorf("threshold must be 0 (default) or in %v..%v, got %v", minThreshold, maxThreshold, c.Threshold))
 	}
-	if c.P != 0 && !(c.P > 0 && c.P <= 1) {
-		errs = append(errs, fmt.Errorf("p must be 0 (default) or in (0, 1], got %v", c.P))
+	if c.Rate != 0 && !(c.Rate > 0 && c.Rate <= 1) {
+		errs = append(errs, fmt.Errorf("rate must be 0 (default) or in (0, 1], got %v", c.Rate))
 	}
 	if c.CoolDown > maxCoolDown {
 		errs = append(errs, fmt.Errorf("cool_down must be at most %v, got %v", maxCoolDown, c.CoolDown))
@@ -78,8 +78,8 @@ func (c Config) Validate() error {
 
 // Model judges values. It is immutable and safe for concurrent use.
 type Model struct {
-	threshold, p float64
-	coolDown     float64 // ns; negative: none
+	threshold, rate float64
+	coolDown        float64 // ns; negative: none
 }
 
 // NewModel builds a model.
@@ -87,12 +87,12 @@ func NewModel(c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Model{threshold: c.Threshold, p: c.P, coolDown: float64(c.CoolDown)}
+	m := &Model{threshold: c.Threshold, rate: c.Rate, coolDown: float64(c.CoolDown)}
 	if m.threshold == 0 {
 		m.threshold = DefaultThreshold
 	}
-	if m.p == 0 {
-		m.p = 1
+	if m.rate == 0 {
+		m.rate = 1
 	}
 	if m.coolDown == 0 {
 		m.coolDown = float64(DefaultCoolDown)
@@ -105,7 +105,8 @@ type Verdict struct {
 	// Alarm is set when the value is to be reported.
 	Alarm bool
 	// News is set when no value within the cool-down had like evidence. Alarm
-	// is News with a score at or above the threshold, and P at most Config.P.
+	// is News with a score at or above the threshold, and Rate at most
+	// Config.Rate.
 	News bool
 	// Score is the evidence on the scale of the threshold: finer steps give
 	// more values, and have to say more, and of two values as rare the one that
@@ -119,6 +120,11 @@ type Verdict struct {
 	// P is the part of the values of this series with such evidence or more, as
 	// far as it is known; 1 for all but the rarest 5 %.
 	P float64
+	// Rate is the part of the values of this series that would be alarms if such
+	// evidence were enough, as far as it is known: less than P where unusual
+	// values come together, of which only the first is news. It is P for what is
+	// no news, and while Cold.
+	Rate float64
 	// Cold is set while P rests on what is usual in any series, rather than on
 	// this one.
 	Cold bool
@@ -207,7 +213,7 @@ const maxAbs = 1e30
 // learns from it. Values that are not finite are ignored, larger ones than 1e30
 // are cut there.
 func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
-	v.P = 1
+	v.P, v.Rate = 1, 1
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return v
 	}
@@ -234,7 +240,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	}
 	v.Evidence = math.Sqrt(sum)
 	v.P = s.evidence.p(v.Evidence)
-	known := s.known()
+	known, beyond := s.known(), v.Evidence-float64(s.evidence.threshold)
 	s.evidence.learn(v.Evidence)
 	if !known {
 		s.cold(&v)
@@ -244,8 +250,18 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	if x < v.Expected {
 		v.Side = -1
 	}
-	v.News = m.news(s, v.Evidence)
+	v.News, v.Rate = m.news(s, v.Evidence), v.P
+	if s.evidence.n > excessReady {
+		s.peaks.values++
+		if v.News && beyond >= 0 {
+			scale := float64(s.evidence.scale)
+			if known {
+				v.Rate = min(v.P, s.peaks.rate(beyond, scale))
+			}
+			s.peaks.learn(beyond, scale)
+		}
+	}
 	v.Score = max(0, v.Evidence+sizeWeight*min(v.Deviation, sizeMost)+s.allowance(at))
-	v.Alarm = v.News && v.Score >= m.threshold && v.P <= m.p
+	v.Alarm = v.News && v.Score >= m.threshold && v.Rate <= m.rate
 	return v
 }

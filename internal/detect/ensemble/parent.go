@@ -7,10 +7,12 @@ const (
 	parentSamples = 500
 	// parentWeight is the number of own values that the scale of a parent counts
 	// for, parentCount that of the values in each of its histograms, and
-	// parentBeyond that of those in the tail of its evidence.
+	// parentBeyond and parentPeaks those of the values and peaks in the tail of
+	// its evidence.
 	parentWeight = 16
 	parentCount  = 128
 	parentBeyond = 16
+	parentPeaks  = 8
 	// parentWarmUp is the number of values before the first is judged with a
 	// parent.
 	parentWarmUp = 16
@@ -34,6 +36,7 @@ type Parent struct {
 	scale    float32
 	tails    [ranked]tail
 	evidence excess
+	peaks    peaks
 	memory   [shapes]uint64
 	size     uint8
 	next     uint8
@@ -52,7 +55,7 @@ func (s *State) Parent() (p *Parent, ok bool) {
 	}
 	p = &Parent{
 		scale: float32(max(scale/level, leastUnit)),
-		tails: s.tails, evidence: s.evidence,
+		tails: s.tails, evidence: s.evidence, peaks: s.peaks,
 		memory: s.shape.memory, size: s.shape.size, next: s.shape.next,
 	}
 	for i := range p.memory {
@@ -63,6 +66,7 @@ func (s *State) Parent() (p *Parent, ok bool) {
 	}
 	p.evidence.n = excessReady
 	p.evidence.beyond = min(p.evidence.beyond, parentBeyond)
+	p.peaks.limit(parentPeaks)
 	return p, true
 }
 
@@ -83,7 +87,7 @@ func (t *tail) limit(count int) {
 // 16 values, and a tenth after 144.
 func (s *State) Adopt(p *Parent) {
 	s.parent = p.scale
-	s.tails, s.evidence = p.tails, p.evidence
+	s.tails, s.evidence, s.peaks = p.tails, p.evidence, p.peaks
 	s.shape.memory, s.shape.size, s.shape.next = p.memory, p.size, p.next
 }
 

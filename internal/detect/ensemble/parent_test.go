@@ -54,7 +54,7 @@ func TestAParentThatIsNotAlikeDoesLittleHarm(t *testing.T) {
 }
 
 func TestWithAParentAGrossIncidentAlarmsAtThe17thValue(t *testing.T) {
-	m := newModel(t, Config{P: budget})
+	m := newModel(t, Config{Rate: budget})
 	series := func(seed uint64) func() float64 {
 		r := rand.New(rand.NewPCG(17, seed))
 		return func() float64 { return math.Exp(.05 * r.NormFloat64()) }

@@ -47,6 +47,7 @@ type State struct {
 	age      uint16
 	quiet    uint8
 	evidence excess
+	peaks    peaks
 	// parent is the scale of the parent, as a ratio of its level; 0 for none.
 	parent float32
 

@@ -53,6 +53,16 @@ func (f *metronome) Judge(time.Time, float64) score.Judgement {
 	return score.Judgement{Alarm: f.n%30 == 0}
 }
 
+func TestAlarmsOfAWeekAreCounted(t *testing.T) {
+	all := Weeks(score.Method{New: func() score.Scorer { return &metronome{} }}, 3)
+	assert.Len(t, all, len(families()))
+	for _, w := range all {
+		assert.Equal(t, [...]float64{10080 / 30., 67 / 2.}, w.PerWeek, w.Family)
+		assert.Equal(t, [...]float64{1440 / 30., 4}, w.FirstDay, w.Family)
+	}
+	assert.InDelta(t, 336, WorstWeek(all), 0)
+}
+
 func TestTraces(t *testing.T) {
 	s := dataset.Series{Group: "g"}
 	for i := range 401 {

@@ -34,6 +34,6 @@ func (k *knob) Judge(t time.Time, x float64) Judgement {
 	}
 	k.last = t
 	j := k.sentinel.Judge(t, x)
-	j.Alarm = j.Alarm && j.P <= k.perWeek*float64(k.step)/float64(week)
+	j.Alarm = j.Alarm && j.Rate <= k.perWeek*float64(k.step)/float64(week)
 	return j
 }

@@ -30,6 +30,9 @@ type Judgement struct {
 	// P is the part of the values of the series that the method says have such
 	// evidence or more, in (0, 1]; 0 when it says nothing.
 	P float64
+	// Rate is the part of the values of the series that the method says would
+	// alarm at such evidence, in (0, 1]; 0 when it says nothing.
+	Rate float64
 }
 
 // plain is the judgement of a method that reports every value at or above its
@@ -60,11 +63,14 @@ type Method struct {
 	New func() Scorer
 }
 
+// Product is the name of the method that is this project's.
+const Product = "sentinel"
+
 // Methods lists all methods; the first is the product, the rest are what it is
 // compared with.
 func Methods() []Method {
 	return []Method{
-		{Name: "sentinel", Title: "sentinel, per step", Threshold: ensemble.DefaultThreshold, New: newSentinel},
+		{Name: Product, Title: "sentinel, per step", Threshold: ensemble.DefaultThreshold, New: newSentinel},
 		{Name: "percall", Title: "sentinel, per call", Threshold: 1, Nominal: 1e-6, New: newPerCall},
 		{Name: "z60", Title: "z > 3, W 60", Threshold: zThreshold, Nominal: .0027, New: newZ(short)},
 		{Name: "z500", Title: "z > 3, W 500", Threshold: zThreshold, Nominal: .0027, New: newZ(long)},

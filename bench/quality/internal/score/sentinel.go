@@ -28,7 +28,7 @@ func newSentinel() Scorer {
 
 func (s *sentinel) Judge(t time.Time, x float64) Judgement {
 	v := s.model.Observe(&s.state, t.UnixNano(), x)
-	j := Judgement{Score: v.Score, Evidence: v.Rank(), Alarm: v.Alarm, P: v.P}
+	j := Judgement{Score: v.Score, Evidence: v.Rank(), Alarm: v.Alarm, P: v.P, Rate: v.Rate}
 	if !v.News {
 		j.Score = told
 	}
