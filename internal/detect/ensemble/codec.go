@@ -89,8 +89,8 @@ func (s *State) visit(v visitor) {
 	v.f32(&s.evidence.scale)
 	v.u16(&s.evidence.n)
 	v.u16(&s.evidence.beyond)
-	v.f32(&s.peaks.count)
-	v.f32(&s.peaks.values)
+	v.u16(&s.peaks.count)
+	v.u16(&s.peaks.values)
 	for _, m := range []*moments2{&s.evidence.over, &s.peaks.over} {
 		v.f32(&m.mean)
 		v.f32(&m.square)
@@ -157,7 +157,7 @@ func (s *State) check() error {
 	switch {
 	case s.unit < 0 || s.falls.typical < 0 || s.falls.usual.scale < 0 || s.interval < 0 || s.evidence.scale < 0 || s.evidence.over.mean < 0 || s.peaks.over.mean < 0 || s.profile.grain < 0 || s.steps.all < 0 || s.record < 0 || s.parent != 0 && !(s.parent >= leastUnit/2 && s.parent <= maxParentScale):
 		return malformed("scale")
-	case !(s.peaks.count >= 0 && s.peaks.count < peaksMemory && s.peaks.values >= 0):
+	case s.peaks.count >= peaksMemory || s.peaks.values >= peaksSpan:
 		return malformed("count of peaks")
 	case !(math.Abs(float64(s.serial)) <= 2):
 		return malformed("serial correlation")

@@ -43,6 +43,10 @@ func TestADamagedStateIsRefused(t *testing.T) {
 	blob[0]++
 	_, err := new(State).Read(blob)
 	require.ErrorContains(t, err, "version must be 4")
+
+	s.peaks.count = peaksMemory
+	_, err = new(State).Read(s.Append(nil))
+	require.ErrorContains(t, err, "count of peaks is malformed")
 }
 
 func FuzzRead(f *testing.F) {
@@ -54,7 +58,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(s.Append(nil))
 	f.Add((&State{}).Append(nil))
 	var child State
-	child.Adopt(&Parent{scale: .1, tails: s.tails, evidence: s.evidence})
+	child.Adopt(&Parent{scale: .1, tails: s.tails, evidence: s.evidence, peaks: s.peaks})
 	f.Add(child.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var s State

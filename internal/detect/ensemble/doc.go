@@ -51,7 +51,7 @@
 //
 // # Cost
 //
-// A state takes 1312 bytes, nearly all of which are read for every value, so that
+// A state takes 1304 bytes, nearly all of which are read for every value, so that
 // with many series memory is what a value waits for. Sums that follow from the
 // newest values (of the level, of the shapes) are in whole steps, hence exact, and
 // are carried on from one value to the next.

@@ -252,7 +252,7 @@ func (m *Model) Observe(s *State, at int64, x float64) (v Verdict) {
 	}
 	v.News, v.Rate = m.news(s, v.Evidence), v.P
 	if s.evidence.n > excessReady {
-		s.peaks.values++
+		s.peaks.pass()
 		if v.News && beyond >= 0 {
 			scale := float64(s.evidence.scale)
 			if known {

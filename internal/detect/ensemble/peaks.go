@@ -1,8 +1,10 @@
 package ensemble
 
 const (
-	// peaksMemory is the number of peaks at which their counts are halved.
+	// peaksMemory and peaksSpan are the numbers of peaks, and of values, at which
+	// both counts are halved.
 	peaksMemory = 200
+	peaksSpan   = 60_000
 	// peaksPrior is the weight of the exponential tail that peaks begin with, in
 	// peaks.
 	peaksPrior = 30
@@ -23,8 +25,8 @@ const (
 // cool-down as what separates clusters. The ratio of both counts is an estimate
 // of the extremal index (Leadbetter 1983).
 type peaks struct {
-	count  float32 // of the peaks
-	values float32 // among which they were
+	count  uint16 // of the peaks
+	values uint16 // among which they were
 	over   moments2
 }
 
@@ -36,19 +38,28 @@ func (p *peaks) rate(d, scale float64) float64 {
 	return max(share*p.over.tail(d, k, peaksPrior, scale), leastP)
 }
 
+// pass counts a value, peak or not.
+func (p *peaks) pass() {
+	if p.values++; p.values >= peaksSpan {
+		p.halve()
+	}
+}
+
 // learn counts a peak that is beyond the threshold by d.
 func (p *peaks) learn(d, scale float64) {
 	p.count++
 	p.over.learn(d, 1/float64(p.count), peaksMost, scale)
 	if p.count >= peaksMemory {
-		p.limit(peaksMemory / 2)
+		p.halve()
 	}
 }
 
+func (p *peaks) halve() { p.count, p.values = p.count/2, p.values/2 }
+
 // limit makes the counts those of at most so many peaks.
-func (p *peaks) limit(count float32) {
+func (p *peaks) limit(count uint16) {
 	if p.count > count {
-		p.values *= count / p.count
+		p.values = uint16(int(p.values) * int(count) / int(p.count))
 		p.count = count
 	}
 }

@@ -29,13 +29,14 @@ type State struct {
 	// included; during the warm-up, the number of values in recent.
 	n uint64
 	// last is the time of the last value, during the warm-up that of the first
-	// one; interval is the usual time between two.
-	last     int64
-	interval float32
+	// one.
+	last int64
 	// origin and unit standardise values: (x - origin) / unit.
 	origin, unit float64
 	// root is the signed square root of the last value, in units.
 	root float64
+	// interval is the usual time between two values, in ns.
+	interval float32
 	// serial is the correlation of values with the ones before them.
 	serial float32
 
