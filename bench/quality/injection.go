@@ -35,7 +35,7 @@ func runInjection(e *env) (figures any, results []result, err error) {
 }
 
 // knob prints what the processor finds, which bounds the alerts of a series and
-// week by their p-value besides the threshold, and returns that of its default.
+// week besides the threshold, and returns that of its default.
 func (e *env) knob(series []dataset.Series) (inject.Point, error) {
 	var t table
 	t.row("trend::alerts_per_week", "alerts/1000 h", "alerts/week", "P", "R (sham)", "F1")
@@ -45,13 +45,11 @@ func (e *env) knob(series []dataset.Series) (inject.Point, error) {
 		if perWeek == score.AlertsPerWeek {
 			byDefault = d
 		}
-		t.row(number(perWeek, 1), number(d.AlertsPer1000h, 1), number(d.AlertsPer1000h*hoursPerWeek/1000, 2),
+		t.row(number(perWeek, 1), number(d.AlertsPer1000h, 1), number(d.AlertsPer1000h*score.Week.Hours()/1000, 2),
 			number(d.Total.Precision(), 2), recall(d.Total), number(d.Total.F1(), 3))
 	}
 	return byDefault, t.print(e.table)
 }
-
-const hoursPerWeek = 7 * 24
 
 // recalls are the recalls by type at the budget of 10 alerts per 1000 hours.
 func recalls(r *inject.Result) []result {

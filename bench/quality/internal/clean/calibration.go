@@ -2,9 +2,7 @@ package clean
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
 )
@@ -58,12 +56,7 @@ const firstVerdict, freshLength = 32, 100
 func (c *Calibration) fresh(m score.Method, k int, f family, size Size) {
 	var below [len(Nominals)]int
 	for i := range size.Fresh * freshSeries {
-		next := f.new(rand.New(rand.NewPCG(seed, 3<<61|uint64(k)<<32|uint64(i))))
-		s := m.New()
-		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		for n := range freshLength {
-			j := s.Judge(at, next())
-			at = at.Add(step)
+		for n, j := range judged(m, f, 3<<61|uint64(k)<<32|uint64(i), step, freshLength) {
 			if n < firstVerdict {
 				continue
 			}
@@ -89,12 +82,7 @@ func Calibrate(m score.Method, size Size) []Calibration {
 		var below [len(Nominals)]int
 		said := false
 		for i := range size.Series * calibrationSeries {
-			next := f.new(rand.New(rand.NewPCG(seed, 1<<62|uint64(k)<<32|uint64(i))))
-			s := m.New()
-			at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-			for n := range size.Points {
-				j := s.Judge(at, next())
-				at = at.Add(step)
+			for n, j := range judged(m, f, 1<<62|uint64(k)<<32|uint64(i), step, size.Points) {
 				if n < early {
 					continue
 				}

@@ -1,6 +1,7 @@
 package clean
 
 import (
+	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -62,20 +63,32 @@ func Honesty(m score.Method, size Size) []Rate {
 	return out
 }
 
+// judged yields the judgements of a method on the first values of a series of
+// noise, from the first on.
+func judged(m score.Method, f family, stream uint64, every time.Duration, points int) iter.Seq2[int, score.Judgement] {
+	return func(yield func(int, score.Judgement) bool) {
+		next := f.new(rand.New(rand.NewPCG(seed, stream)))
+		s := m.New()
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for i := range points {
+			if !yield(i, s.Judge(at, next())) {
+				return
+			}
+			at = at.Add(every)
+		}
+	}
+}
+
 // alarms counts the alarms among the first values of a series and later.
 func alarms(m score.Method, f family, stream uint64, points int) (cold, settled int) {
-	next := f.new(rand.New(rand.NewPCG(seed, stream)))
-	s := m.New()
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for i := range points {
-		switch j := s.Judge(at, next()); {
+	for i, j := range judged(m, f, stream, step, points) {
+		switch {
 		case !j.Alarm:
 		case i < early:
 			cold++
 		default:
 			settled++
 		}
-		at = at.Add(step)
 	}
 	return cold, settled
 }

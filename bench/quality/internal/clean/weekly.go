@@ -1,7 +1,6 @@
 package clean
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/llm-devops/llm-sentinel/bench/quality/internal/score"
@@ -11,11 +10,8 @@ import (
 // product, and that of the traces.
 var WeeklySteps = [...]time.Duration{time.Minute, 10 * time.Minute}
 
-const (
-	week = 7 * 24 * time.Hour
-	// weeks is how long each series is.
-	weeks = 2
-)
+// weeks is how long each series is.
+const weeks = 2
 
 // Weekly is the number of alarms of a method per week and series of noise.
 type Weekly struct {
@@ -35,15 +31,12 @@ func Weeks(m score.Method, series int) []Weekly {
 		for s, every := range WeeklySteps {
 			all, first := 0, 0
 			for i := range series {
-				next := f.new(rand.New(rand.NewPCG(seed, 5<<60|uint64(k)<<32|uint64(i))))
-				scorer := m.New()
-				begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-				for at := begin; at.Sub(begin) < weeks*week; at = at.Add(every) {
-					if !scorer.Judge(at, next()).Alarm {
+				for n, j := range judged(m, f, 5<<60|uint64(k)<<32|uint64(i), every, int(weeks*score.Week/every)) {
+					if !j.Alarm {
 						continue
 					}
 					all++
-					if at.Sub(begin) < 24*time.Hour {
+					if time.Duration(n)*every < 24*time.Hour {
 						first++
 					}
 				}

@@ -10,6 +10,9 @@ import (
 // AlertsPerWeek is the default of the processor's trend::alerts_per_week.
 const AlertsPerWeek = 2
 
+// Week is the time that it counts in.
+const Week = 7 * 24 * time.Hour
+
 // Knob is the product with a bound of so many alerts per series and week without
 // cause, as the processor has one besides the threshold.
 func Knob(alertsPerWeek float64) Method {
@@ -28,12 +31,11 @@ type knob struct {
 }
 
 func (k *knob) Judge(t time.Time, x float64) Judgement {
-	const week = 7 * 24 * time.Hour
 	if d := t.Sub(k.last); !k.last.IsZero() && d > 0 && (k.step == 0 || d < k.step) {
 		k.step = d
 	}
 	k.last = t
 	j := k.sentinel.Judge(t, x)
-	j.Alarm = j.Alarm && j.Rate <= k.perWeek*float64(k.step)/float64(week)
+	j.Alarm = j.Alarm && j.Rate <= k.perWeek*float64(k.step)/float64(Week)
 	return j
 }
